@@ -1,0 +1,180 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { CostReport, Hello, IncomingCall, IncomingReply, Message } from "./messages.ts";
+import {
+  CALL_BYTES,
+  CALLS_HEADER_BYTES,
+  CallFlag,
+  COST_BYTES,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  HELLO_MAGIC,
+  NO_DEADLINE_US,
+  PAYLOAD_ENTRY_BYTES,
+  PayloadKind,
+  REPLIES_HEADER_BYTES,
+  REPLY_BYTES,
+  ReplyStatus,
+  type WireLimits,
+} from "./protocol.ts";
+import { sliceRows } from "./slice-rows.ts";
+import { decodeArguments, decodeValue } from "./value-codec.ts";
+
+const bad = (why: string): TuttiError => new TuttiError("ProtocolError", `frame: ${why}`);
+
+/**
+ * Reads one whole frame. Every offset, count and index is compared with the frame's real size before it is used;
+ * memory used is bounded by a small multiple of the frame's own size.
+ *
+ * @param nowMs the moment of arrival, to which remaining times are added.
+ * @throws TuttiError `ProtocolError`; the connection that sent it must be closed, since nothing after can be trusted.
+ */
+export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): Message {
+  switch (frame[4]) {
+    case FrameType.hello:
+      return decodeHello(frame, limits);
+    case FrameType.calls:
+      return { type: "calls", calls: decodeCalls(frame, limits, nowMs) };
+    case FrameType.replies:
+      return decodeReplies(frame, limits);
+    case FrameType.cancel:
+      return { type: "cancel", ids: decodeCancel(frame) };
+    case FrameType.streamOpen:
+    case FrameType.streamChunk:
+    case FrameType.streamCredit:
+    case FrameType.streamEnd:
+      throw bad("stream frames are reserved and not spoken by this protocol version");
+    default:
+      throw bad(`type ${frame[4]} is not known here`);
+  }
+}
+
+function decodeHello(frame: Buffer, limits: WireLimits): Message {
+  if (frame.length < 16 || frame.readUInt32LE(8) !== HELLO_MAGIC) throw bad("a hello without its magic number");
+  const size = frame.readUInt32LE(12);
+  if (size > frame.length - 16) throw bad("a truncated hello");
+  const value = decodeValue(PayloadKind.structured, frame.subarray(16, 16 + size), limits.maxDepth) as Partial<Hello>;
+  if (typeof value?.name !== "string" || typeof value.token !== "string") throw bad("a hello without name or token");
+  return { type: "hello", version: frame.readUInt16LE(6), hello: { name: value.name, token: value.token } };
+}
+
+/** Where the payloads lie; checked as a whole, decoded one by one when first asked for. */
+class PayloadTable {
+  readonly #frame: Buffer;
+  readonly #at: number;
+  readonly #count: number;
+  readonly #decoded: unknown[] = [];
+
+  constructor(frame: Buffer, at: number, count: number) {
+    this.#frame = frame;
+    this.#at = at;
+    this.#count = count;
+  }
+
+  read(index: number, decode: (kind: number, bytes: Uint8Array, maxDepth: number) => unknown, maxDepth: number) {
+    if (index >= this.#count) throw bad(`payload ${index} of ${this.#count}`);
+    // A shared argument is decoded once too: all calls that name it see the same object.
+    if (this.#decoded[index] !== undefined) return this.#decoded[index];
+    const entryAt = this.#at + index * PAYLOAD_ENTRY_BYTES;
+    const offset = this.#frame.readUInt32LE(entryAt);
+    const size = this.#frame.readUInt32LE(entryAt + 4);
+    if (offset % 8 !== 0 || offset > this.#frame.length || size > this.#frame.length - offset) {
+      throw bad(`a payload of ${size} bytes at ${offset} lies outside of its ${this.#frame.length} bytes`);
+    }
+    const value = decode(this.#frame[entryAt + 8]!, this.#frame.subarray(offset, offset + size), maxDepth);
+    this.#decoded[index] = value;
+    return value;
+  }
+}
+
+function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): IncomingCall[] {
+  const callsAt = FRAME_HEADER_BYTES + CALLS_HEADER_BYTES;
+  if (frame.length < callsAt) throw bad("truncated");
+  const count = frame.readUInt32LE(8);
+  const payloadCount = frame.readUInt32LE(12);
+  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries) throw bad(`${count} calls in one frame`);
+  const tableAt = callsAt + count * CALL_BYTES;
+  const stringsAt = frame.readUInt32LE(16);
+  if (stringsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || stringsAt > frame.length) throw bad("truncated");
+  const strings = decodeStrings(frame, stringsAt, frame.readUInt16LE(6));
+  const payloads = new PayloadTable(frame, tableAt, payloadCount);
+  const calls = new Array<IncomingCall>(count);
+  for (let i = 0, at = callsAt; i < count; i++, at += CALL_BYTES) {
+    const remainingUs = frame.readUInt32LE(at + 8);
+    const method = strings[frame.readUInt16LE(at + 16)];
+    const requestId = strings[frame.readUInt16LE(at + 18)];
+    if (method === undefined || requestId === undefined) throw bad("a call names a string that is not there");
+    calls[i] = {
+      id: frame.readUInt32LE(at),
+      target: frame.readUInt32LE(at + 4),
+      method,
+      requestId,
+      deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
+      priority: frame[at + 20]!,
+      idempotent: (frame[at + 21]! & CallFlag.idempotent) !== 0,
+      args: payloads.read(frame.readUInt32LE(at + 12), decodeArguments, limits.maxDepth) as readonly unknown[],
+    };
+  }
+  return calls;
+}
+
+function decodeStrings(frame: Buffer, start: number, count: number): string[] {
+  if (count > (frame.length - start) / 2) throw bad(`${count} strings claimed`);
+  const strings = new Array<string>(count);
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    if (at + 2 > frame.length) throw bad("truncated strings");
+    const size = frame.readUInt16LE(at);
+    if (size > frame.length - at - 2) throw bad("truncated strings");
+    strings[i] = frame.toString("utf8", at + 2, at + 2 + size);
+    at += 2 + size;
+  }
+  return strings;
+}
+
+function decodeReplies(frame: Buffer, limits: WireLimits): Message {
+  const repliesAt = FRAME_HEADER_BYTES + REPLIES_HEADER_BYTES;
+  if (frame.length < repliesAt) throw bad("truncated");
+  const count = frame.readUInt32LE(8);
+  const payloadCount = frame.readUInt32LE(12);
+  const costCount = frame.readUInt16LE(6);
+  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries) throw bad(`${count} replies in one frame`);
+  const tableAt = repliesAt + count * REPLY_BYTES;
+  const costsAt = frame.readUInt32LE(24);
+  if (costsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || costsAt + costCount * COST_BYTES > frame.length) {
+    throw bad("truncated");
+  }
+  const payloads = new PayloadTable(frame, tableAt, payloadCount);
+  const replies = new Array<IncomingReply>(count);
+  for (let i = 0, at = repliesAt; i < count; i++, at += REPLY_BYTES) {
+    const status = frame[at + 18];
+    if (status !== ReplyStatus.value && status !== ReplyStatus.error && status !== ReplyStatus.rows) {
+      throw bad(`reply status ${status}`);
+    }
+    const payload = payloads.read(frame.readUInt32LE(at + 4), decodeValue, limits.maxDepth);
+    replies[i] = {
+      id: frame.readUInt32LE(at),
+      stats: {
+        queueUs: frame.readUInt32LE(at + 8),
+        runUs: frame.readUInt32LE(at + 12),
+        batchItems: frame.readUInt16LE(at + 16),
+      },
+      ok: status !== ReplyStatus.error,
+      value:
+        status === ReplyStatus.rows
+          ? sliceRows(payload, frame.readUInt32LE(at + 20), frame.readUInt32LE(at + 24))
+          : payload,
+    };
+  }
+  const costs = new Array<CostReport>(costCount);
+  for (let i = 0, at = costsAt; i < costCount; i++, at += COST_BYTES) {
+    costs[i] = { target: frame.readUInt32LE(at), fixedUs: frame.readFloatLE(at + 4), itemUs: frame.readFloatLE(at + 8) };
+  }
+  const load = { backlogUs: frame.readUInt32LE(16), queuedItems: frame.readUInt32LE(20), costs };
+  return { type: "replies", replies, load };
+}
+
+function decodeCancel(frame: Buffer): number[] {
+  const count = frame.readUInt16LE(6);
+  if (count * 4 > frame.length - FRAME_HEADER_BYTES) throw bad("truncated");
+  return Array.from({ length: count }, (_, i) => frame.readUInt32LE(FRAME_HEADER_BYTES + i * 4));
+}

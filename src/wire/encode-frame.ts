@@ -1,0 +1,199 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallStats, Hello, LoadReport } from "./messages.ts";
+import {
+  alignUp8,
+  CALL_BYTES,
+  CALLS_HEADER_BYTES,
+  CallFlag,
+  COST_BYTES,
+  FRAME_HEADER_BYTES,
+  FrameType,
+  HELLO_MAGIC,
+  NO_DEADLINE_US,
+  PAYLOAD_ENTRY_BYTES,
+  PROTOCOL_VERSION,
+  REPLIES_HEADER_BYTES,
+  REPLY_BYTES,
+  type ReplyStatus,
+} from "./protocol.ts";
+import { type EncodedValue, encodeValue } from "./value-codec.ts";
+
+/** What the encoder needs to know of a call; `payload` is an index into the frame's payloads. */
+export interface CallEntry {
+  readonly id: number;
+  readonly target: number;
+  readonly method: string;
+  readonly requestId: string;
+  readonly deadlineAtMs: number;
+  readonly priority: number;
+  readonly idempotent: boolean;
+  readonly payload: number;
+}
+
+export interface ReplyEntry {
+  readonly id: number;
+  readonly status: (typeof ReplyStatus)[keyof typeof ReplyStatus];
+  readonly stats: CallStats;
+  /** Index into the frame's payloads. */
+  readonly payload: number;
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+export function encodeHello(hello: Hello, version = PROTOCOL_VERSION): Buffer {
+  const body = encodeValue(hello);
+  const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + 8 + body.bytes));
+  writeHeader(frame, FrameType.hello, version);
+  frame.writeUInt32LE(HELLO_MAGIC, 8);
+  frame.writeUInt32LE(body.bytes, 12);
+  body.write(frame, 16);
+  return frame;
+}
+
+/**
+ * Puts the calls of one tick into one frame. Each payload is written once, however many calls name it (D6).
+ *
+ * @param nowMs the moment the deadlines are turned into remaining time, since clocks of peers are not compared.
+ */
+export function encodeCalls(calls: readonly CallEntry[], payloads: readonly EncodedValue[], nowMs: number): Buffer {
+  const strings: string[] = [];
+  const stringIndex = new Map<string, number>();
+  const intern = (text: string): number => {
+    const known = stringIndex.get(text);
+    if (known !== undefined) return known;
+    strings.push(text);
+    stringIndex.set(text, strings.length - 1);
+    return strings.length - 1;
+  };
+  const callsAt = FRAME_HEADER_BYTES + CALLS_HEADER_BYTES;
+  const tableAt = callsAt + calls.length * CALL_BYTES;
+  const stringsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
+  const methodRefs = new Uint16Array(calls.length * 2);
+  for (let i = 0; i < calls.length; i++) {
+    methodRefs[i * 2] = intern(calls[i]!.method);
+    methodRefs[i * 2 + 1] = intern(calls[i]!.requestId);
+  }
+  let stringBytes = 0;
+  for (const text of strings) stringBytes += 2 + Buffer.byteLength(text);
+  const payloadsAt = alignUp8(stringsAt + stringBytes);
+  const frame = allocate(payloadsAt, payloads);
+  writeHeader(frame, FrameType.calls, strings.length);
+  frame.writeUInt32LE(calls.length, 8);
+  frame.writeUInt32LE(payloads.length, 12);
+  frame.writeUInt32LE(stringsAt, 16);
+  frame.writeUInt32LE(0, 20);
+  let at = callsAt;
+  for (let i = 0; i < calls.length; i++, at += CALL_BYTES) {
+    const call = calls[i]!;
+    frame.writeUInt32LE(call.id, at);
+    frame.writeUInt32LE(call.target, at + 4);
+    frame.writeUInt32LE(remainingUs(call.deadlineAtMs, nowMs), at + 8);
+    frame.writeUInt32LE(call.payload, at + 12);
+    frame.writeUInt16LE(methodRefs[i * 2]!, at + 16);
+    frame.writeUInt16LE(methodRefs[i * 2 + 1]!, at + 18);
+    frame[at + 20] = call.priority;
+    frame[at + 21] = call.idempotent ? CallFlag.idempotent : 0;
+    frame[at + 22] = 0;
+    frame[at + 23] = 0;
+  }
+  at = stringsAt;
+  for (const text of strings) {
+    const written = frame.write(text, at + 2);
+    frame.writeUInt16LE(written, at);
+    at += 2 + written;
+  }
+  frame.fill(0, at, payloadsAt);
+  writePayloads(frame, tableAt, payloadsAt, payloads);
+  return frame;
+}
+
+/** Replies of one tick; the results of one batch are one payload, of which each reply names its rows. */
+export function encodeReplies(
+  replies: readonly ReplyEntry[],
+  payloads: readonly EncodedValue[],
+  load: LoadReport,
+): Buffer {
+  const repliesAt = FRAME_HEADER_BYTES + REPLIES_HEADER_BYTES;
+  const tableAt = repliesAt + replies.length * REPLY_BYTES;
+  const costsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
+  const payloadsAt = costsAt + load.costs.length * COST_BYTES;
+  const frame = allocate(payloadsAt, payloads);
+  writeHeader(frame, FrameType.replies, load.costs.length);
+  frame.writeUInt32LE(replies.length, 8);
+  frame.writeUInt32LE(payloads.length, 12);
+  frame.writeUInt32LE(toU32(load.backlogUs), 16);
+  frame.writeUInt32LE(toU32(load.queuedItems), 20);
+  frame.writeUInt32LE(costsAt, 24);
+  frame.writeUInt32LE(0, 28);
+  let at = repliesAt;
+  for (let i = 0; i < replies.length; i++, at += REPLY_BYTES) {
+    const { id, stats, status, payload, firstRow, rows } = replies[i]!;
+    frame.writeUInt32LE(id, at);
+    frame.writeUInt32LE(payload, at + 4);
+    frame.writeUInt32LE(toU32(stats.queueUs), at + 8);
+    frame.writeUInt32LE(toU32(stats.runUs), at + 12);
+    frame.writeUInt16LE(Math.min(stats.batchItems, 0xffff), at + 16);
+    frame[at + 18] = status;
+    frame[at + 19] = 0;
+    frame.writeUInt32LE(firstRow, at + 20);
+    frame.writeUInt32LE(rows, at + 24);
+    frame.writeUInt32LE(0, at + 28);
+  }
+  at = costsAt;
+  for (const cost of load.costs) {
+    frame.writeUInt32LE(cost.target, at);
+    frame.writeFloatLE(cost.fixedUs, at + 4);
+    frame.writeFloatLE(cost.itemUs, at + 8);
+    frame.writeUInt32LE(0, at + 12);
+    at += COST_BYTES;
+  }
+  writePayloads(frame, tableAt, payloadsAt, payloads);
+  return frame;
+}
+
+export function encodeCancel(ids: readonly number[]): Buffer {
+  const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + ids.length * 4));
+  writeHeader(frame, FrameType.cancel, ids.length);
+  ids.forEach((id, i) => {
+    frame.writeUInt32LE(id, FRAME_HEADER_BYTES + i * 4);
+  });
+  return frame;
+}
+
+function allocate(payloadsAt: number, payloads: readonly EncodedValue[]): Buffer {
+  let bytes = payloadsAt;
+  for (const payload of payloads) bytes += alignUp8(payload.bytes);
+  if (bytes > 0xffff_fff8) throw new TuttiError("NotSerialisable", `a frame of ${bytes} bytes is too large`);
+  return Buffer.allocUnsafe(bytes);
+}
+
+function writeHeader(frame: Buffer, type: number, count: number): void {
+  frame.writeUInt32LE(frame.length, 0);
+  frame[4] = type;
+  frame[5] = 0;
+  frame.writeUInt16LE(count, 6);
+}
+
+function writePayloads(frame: Buffer, tableAt: number, start: number, payloads: readonly EncodedValue[]): void {
+  let entryAt = tableAt;
+  let at = start;
+  for (const payload of payloads) {
+    frame.writeUInt32LE(at, entryAt);
+    frame.writeUInt32LE(payload.bytes, entryAt + 4);
+    frame[entryAt + 8] = payload.kind;
+    frame.fill(0, entryAt + 9, entryAt + PAYLOAD_ENTRY_BYTES);
+    payload.write(frame, at);
+    const end = at + alignUp8(payload.bytes);
+    // Pool memory is not cleared: padding must not carry bytes of something else to another process.
+    frame.fill(0, at + payload.bytes, end);
+    at = end;
+    entryAt += PAYLOAD_ENTRY_BYTES;
+  }
+}
+
+function remainingUs(deadlineAtMs: number, nowMs: number): number {
+  if (deadlineAtMs === Number.POSITIVE_INFINITY) return NO_DEADLINE_US;
+  return Math.min(NO_DEADLINE_US - 1, Math.max(0, Math.round((deadlineAtMs - nowMs) * 1000)));
+}
+
+const toU32 = (value: number): number => Math.min(0xffff_ffff, Math.max(0, Math.round(value)));

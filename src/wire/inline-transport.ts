@@ -1,0 +1,81 @@
+import type { Transport, TransportEvents } from "./transport.ts";
+
+/**
+ * Two peers in one process: frames pass through memory, at the end of the tick in which they were sent, so that
+ * callers see the same order of events as over a socket.
+ */
+class InlineTransport implements Transport {
+  other: InlineTransport | undefined;
+  #events: TransportEvents | undefined;
+  #inbox: Buffer[] = [];
+  #inboxBytes = 0;
+  #scheduled = false;
+  #closed: { readonly reason: Error | undefined } | undefined;
+  #closeDelivered = false;
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+    this.#schedule();
+  }
+
+  send(frame: Buffer): void {
+    if (this.#closed === undefined) this.other?.receive(frame);
+  }
+
+  get bufferedBytes(): number {
+    return this.other?.inboxBytes ?? 0;
+  }
+
+  get inboxBytes(): number {
+    return this.#inboxBytes;
+  }
+
+  close(): void {
+    this.end(undefined);
+    this.other?.end(undefined);
+  }
+
+  destroy(reason: Error): void {
+    this.#inbox = [];
+    this.end(reason);
+    this.other?.end(undefined);
+  }
+
+  receive(frame: Buffer): void {
+    if (this.#closed !== undefined) return;
+    this.#inbox.push(frame);
+    this.#inboxBytes += frame.length;
+    this.#schedule();
+  }
+
+  end(reason: Error | undefined): void {
+    this.#closed ??= { reason };
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#events === undefined) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#deliver());
+  }
+
+  #deliver(): void {
+    this.#scheduled = false;
+    const frames = this.#inbox;
+    this.#inbox = [];
+    this.#inboxBytes = 0;
+    for (const frame of frames) this.#events?.onFrame(frame);
+    if (this.#closed !== undefined && !this.#closeDelivered) {
+      this.#closeDelivered = true;
+      this.#events?.onClose(this.#closed.reason);
+    }
+  }
+}
+
+export function inlineTransports(): [Transport, Transport] {
+  const a = new InlineTransport();
+  const b = new InlineTransport();
+  a.other = b;
+  b.other = a;
+  return [a, b];
+}

@@ -1,0 +1,64 @@
+import type { TuttiError } from "../errors/tutti-error.ts";
+
+/** What a connection says first, in both directions. */
+export interface Hello {
+  /** Who is speaking, for messages: an executor id or `node`. */
+  readonly name: string;
+  /** The dialler's proof that it was started by the same node, compared in constant time; a listener sends none. */
+  readonly token: string;
+}
+
+/** A call as it arrived. `deadlineAtMs` is on this process's own `performance.now()` scale. */
+export interface IncomingCall {
+  readonly id: number;
+  readonly target: number;
+  readonly method: string;
+  readonly requestId: string;
+  readonly deadlineAtMs: number;
+  readonly priority: number;
+  readonly idempotent: boolean;
+  readonly args: readonly unknown[];
+}
+
+/** How the work of one call went, for routing and explanation. */
+export interface CallStats {
+  readonly queueUs: number;
+  readonly runUs: number;
+  readonly batchItems: number;
+}
+
+export const NO_STATS: CallStats = Object.freeze({ queueUs: 0, runUs: 0, batchItems: 1 });
+
+export type CallOutcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: TuttiError };
+
+/** The learned cost of one replica: a batch of n items takes about `fixedUs + n * itemUs`. */
+export interface CostReport {
+  readonly target: number;
+  readonly fixedUs: number;
+  readonly itemUs: number;
+}
+
+/** Rides on every frame of replies, so that callers know the lane's load without asking. */
+export interface LoadReport {
+  /** Predicted time to finish everything queued and running, in µs. */
+  readonly backlogUs: number;
+  readonly queuedItems: number;
+  readonly costs: readonly CostReport[];
+}
+
+export interface IncomingReply {
+  readonly id: number;
+  readonly stats: CallStats;
+  readonly ok: boolean;
+  /** The value, or the error's wire form when not `ok`. */
+  readonly value: unknown;
+}
+
+/** A frame, decoded. The union is closed: an unknown type is a protocol error, not a message. */
+export type Message =
+  | { readonly type: "hello"; readonly version: number; readonly hello: Hello }
+  | { readonly type: "calls"; readonly calls: readonly IncomingCall[] }
+  | { readonly type: "replies"; readonly replies: readonly IncomingReply[]; readonly load: LoadReport }
+  | { readonly type: "cancel"; readonly ids: readonly number[] };

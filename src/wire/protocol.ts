@@ -1,0 +1,69 @@
+/**
+ * The shape of every frame. All integers are little-endian; every frame's length is a multiple of 8, and every
+ * payload starts on a multiple of 8 from the frame's start, so that a tensor's bytes can be viewed in place.
+ *
+ * ```
+ * frame    u32 length of the whole frame | u8 type | u8 flags (0) | u16 count A | body
+ * HELLO    count A = protocol version; body: u32 magic | u32 payload length | MessagePack of a Hello
+ * CALLS    count A = strings; body: u32 calls | u32 payloads | u32 offset of strings | u32 0
+ *                                   | calls | payload table | strings | payloads
+ * REPLIES  count A = costs;   body: u32 replies | u32 payloads | u32 backlog µs | u32 queued items
+ *                                   | u32 offset of costs | u32 0 | replies | payload table | costs | payloads
+ * CANCEL   count A = ids;     body: u32 ids
+ * ```
+ */
+export const PROTOCOL_VERSION = 1;
+export const HELLO_MAGIC = 0x49545554; // "TUTI"
+
+export const FRAME_HEADER_BYTES = 8;
+export const CALLS_HEADER_BYTES = 16;
+export const REPLIES_HEADER_BYTES = 24;
+/** u32 id | u32 target | u32 remaining µs | u32 payload | u16 method | u16 request | u8 priority | u8 flags | u16 0 */
+export const CALL_BYTES = 24;
+/** u32 id | u32 payload | u32 queue µs | u32 run µs | u16 batch items | u8 status | u8 0 | u32 first row | u32 rows | u32 0 */
+export const REPLY_BYTES = 32;
+/** u32 offset | u32 length | u8 kind | 7 bytes 0 */
+export const PAYLOAD_ENTRY_BYTES = 16;
+/** u32 target | f32 fixed µs | f32 µs an item | u32 0 */
+export const COST_BYTES = 16;
+
+/** The remaining time of a call without a deadline; also the longest that can be told (about 71 minutes). */
+export const NO_DEADLINE_US = 0xffff_ffff;
+
+export const FrameType = {
+  hello: 1,
+  calls: 2,
+  replies: 3,
+  cancel: 4,
+  /** Taken for streams with credit-based flow control; refused by protocol version 1. */
+  streamOpen: 16,
+  streamChunk: 17,
+  streamCredit: 18,
+  streamEnd: 19,
+} as const;
+
+export const CallFlag = { idempotent: 1 } as const;
+
+/** `rows`: the value is some rows of the payload's tensors, which other replies share. */
+export const ReplyStatus = { value: 0, error: 1, rows: 2 } as const;
+
+/** How a payload's bytes are to be read; with `SINGLE_ARGUMENT` they are the only element of an argument list. */
+export const PayloadKind = { nothing: 0, structured: 1, tensor: 2, tensorMap: 3, bytes: 4 } as const;
+export const SINGLE_ARGUMENT = 0x80;
+
+export interface WireLimits {
+  /** A larger frame closes the connection. Default 64 MiB. */
+  readonly maxFrameBytes: number;
+  /** Nesting of structured values. Default 64. */
+  readonly maxDepth: number;
+  /** Calls, replies or cancellations in one frame. Default 65,535. */
+  readonly maxFrameEntries: number;
+}
+
+export const DEFAULT_WIRE_LIMITS: WireLimits = Object.freeze({
+  maxFrameBytes: 64 * 1024 * 1024,
+  maxDepth: 64,
+  maxFrameEntries: 65_535,
+});
+
+export const alignUp8 = (bytes: number): number => (bytes + 7) & ~7;
