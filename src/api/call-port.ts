@@ -1,0 +1,29 @@
+import type { CallOutcome, CallStats } from "../wire/messages.ts";
+
+/** Which request a call belongs to; handed down from the edge to the last member. */
+export interface RequestScope {
+  readonly requestId: string;
+  /** Absolute, on `performance.now()`'s scale; `Infinity` for none. */
+  readonly deadlineAtMs: number;
+  /** 0 is served first. */
+  readonly priority: number;
+}
+
+/** A call on its way out of user code. */
+export interface OutgoingCall extends RequestScope {
+  readonly deployment: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  /** Called exactly once (D1), at the latest when the deadline passes (D2). `version` is the answering replica's. */
+  onEnd(outcome: CallOutcome, stats: CallStats): void;
+}
+
+export interface PendingCall {
+  /** Ends the call as `Cancelled`; without effect once it has ended. */
+  cancel(): void;
+}
+
+/** The border between what users write and what carries their calls. */
+export interface CallPort {
+  dispatch(call: OutgoingCall): PendingCall;
+}

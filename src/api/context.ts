@@ -1,0 +1,39 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestScope } from "./call-port.ts";
+
+/** What a method can know of the call it serves. */
+export interface CallContext extends RequestScope {
+  /** Aborts when the caller no longer wants the answer or the deadline passes. */
+  readonly signal: AbortSignal;
+  /** Name and index of the replica that serves the call, e.g. `Supervisor#0`. */
+  readonly replica: string;
+  readonly application: string;
+  readonly applicationVersion: string;
+  /** True once an ensemble of this call answered with members missing; ends up in `x-tutti-degraded`. */
+  degraded: boolean;
+  /** Adds a stage to the answer's `server-timing`, in ms. */
+  recordStage(name: string, ms: number): void;
+}
+
+const storage = new AsyncLocalStorage<CallContext>();
+
+/**
+ * The context of the call being served.
+ *
+ * @throws TuttiError `NotRunning` outside of a call.
+ */
+export function context(): CallContext {
+  const current = storage.getStore();
+  if (current === undefined) throw new TuttiError("NotRunning", "context() was called outside of a method call");
+  return current;
+}
+
+/** The context, or undefined outside of a call. */
+export function currentContext(): CallContext | undefined {
+  return storage.getStore();
+}
+
+export function runInContext<R>(callContext: CallContext, run: () => R): R {
+  return storage.run(callContext, run);
+}

@@ -1,0 +1,106 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { EnsembleCall } from "./ensemble-call.ts";
+import { type EnsembleOptions, resolveEnsembleOptions } from "./ensemble-options.ts";
+import type { CallOptions, Handle } from "./handle.ts";
+import { checkCallOptions, handleTarget } from "./handle-proxy.ts";
+import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
+
+export type MemberStatus = "ok" | "late" | "failed" | "shed" | "cancelled";
+
+/** How one member fared in one call. Times are 0 for what did not happen. */
+export interface MemberReport {
+  readonly name: string;
+  readonly status: MemberStatus;
+  /** What was selected of its answer for the combiner; undefined unless `ok`. */
+  readonly output: unknown;
+  /** From the ensemble's call to the member's end. */
+  readonly latencyMs: number;
+  /** How much of that it waited at its replica. */
+  readonly queueMs: number;
+  /** Items in the run that it was part of. */
+  readonly batchSize: number;
+  /** Of the application: one request is served by one version from edge to last member (D9). */
+  readonly version: string;
+}
+
+export interface EnsembleResult<R> {
+  readonly value: R;
+  /** True when a member is missing. */
+  readonly degraded: boolean;
+  /** In the order in which the members were given. */
+  readonly members: readonly MemberReport[];
+  /** Share of all weight that answered, times the share of that which supports the value (for `vote`). 0 to 1. */
+  readonly confidence: number;
+}
+
+type MethodNames<T> = keyof Handle<T> & string;
+
+/** Each method of the members, called on all of them at once. */
+export type Ensemble<T, R> = {
+  readonly [K in Exclude<MethodNames<T>, "with">]: Handle<T>[K] extends (...args: infer A) => Promise<unknown>
+    ? (...args: A) => Promise<EnsembleResult<R>>
+    : never;
+} & {
+  with(options: CallOptions): Ensemble<T, R>;
+};
+
+type OutputOf<T> = {
+  [K in Exclude<MethodNames<T>, "with">]: Handle<T>[K] extends (...args: never) => Promise<infer O> ? O : never;
+}[Exclude<MethodNames<T>, "with">];
+
+/**
+ * One caller of many deployments that answers by its deadline.
+ *
+ * A call goes to all members at once and resolves when all have ended, or when the ensemble's own deadline passes:
+ * the request's minus `reserveMs`, or `deadlineMs` from now when that is sooner. With at least `quorum` answers it
+ * resolves to their combination, labelled `degraded` when a member is missing; with fewer it rejects with
+ * `BelowQuorum`, as soon as that is certain, saying which were missing and why. What is still running is cancelled.
+ *
+ * Invariants: **E1** the value is the combiner over exactly the members reported `ok`. **E2** nothing is dropped
+ * silently: every member has a report. **E3** one call ends once, at the latest by its deadline.
+ *
+ * @throws TuttiError `InvalidOptions` naming the option.
+ */
+export function ensemble<T, V, R>(
+  members: readonly Handle<T>[],
+  options: EnsembleOptions<OutputOf<T>, V, R>,
+): Ensemble<T, R> {
+  const targets = members.map((member, index) => {
+    const target = handleTarget(member);
+    if (target === undefined) throw new TuttiError("InvalidOptions", `ensemble: member ${index} is not a handle`);
+    return { name: target.deployment, target };
+  });
+  if (targets.length === 0) throw new TuttiError("InvalidOptions", "ensemble: there are no members");
+  const names = targets.map(({ name }) => name);
+  const resolved = resolveEnsembleOptions(names, options);
+  const build = (callOptions: CallOptions): Ensemble<T, R> =>
+    createEnsemble<T, R>(
+      (method, args) => new EnsembleCall(targets, resolved, callOptions, method, args).result,
+      (more) => build({ ...callOptions, ...checkCallOptions(more) }),
+    );
+  return build({});
+}
+
+/** The cast makes real, name by name, what `Ensemble<T, R>` says; see `createHandle`. */
+function createEnsemble<T, R>(
+  call: (method: string, args: readonly unknown[]) => Promise<EnsembleResult<R>>,
+  withOptions: (options: CallOptions) => Ensemble<T, R>,
+): Ensemble<T, R> {
+  const methods = new Map<string, unknown>([["with", withOptions]]);
+  const proxy = new Proxy(Object.create(null) as object, {
+    get: (_, name) => {
+      if (typeof name === "symbol" || name === "then") return undefined;
+      let method = methods.get(name);
+      if (method === undefined) {
+        if (LIFECYCLE_HOOKS.has(name)) {
+          throw new TuttiError("InvalidArgument", `${name} is called by the runtime, not through an ensemble`);
+        }
+        method = (...args: unknown[]) => call(name, args);
+        methods.set(name, method);
+      }
+      return method;
+    },
+  });
+  return proxy as Ensemble<T, R>;
+}
+

@@ -1,0 +1,104 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallPort, PendingCall, RequestScope } from "./call-port.ts";
+import { currentContext } from "./context.ts";
+import type { CallOptions, Handle } from "./handle.ts";
+import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
+
+/** What is behind a handle: where its calls go. Read by `ensemble`, which calls many at once. */
+export interface HandleTarget {
+  readonly deployment: string;
+  readonly port: CallPort;
+  readonly options: CallOptions;
+}
+
+const targets = new WeakMap<object, HandleTarget>();
+
+/** Calls outside of a request (a start-up hook, a script) get this deadline, since no wait is without one. */
+const DEFAULT_DEADLINE_MS = 30_000;
+const CALL_OPTION_NAMES: ReadonlySet<string> = new Set(["deadlineMs", "priority", "signal"]);
+
+let detachedCalls = 0;
+
+export function handleTarget(handle: unknown): HandleTarget | undefined {
+  return typeof handle === "object" && handle !== null ? targets.get(handle) : undefined;
+}
+
+/** The scope in which a call through a handle is made: the request's, narrowed by the handle's options. */
+export function callScope(options: CallOptions): RequestScope {
+  const current = currentContext();
+  let deadlineAtMs = current?.deadlineAtMs ?? performance.now() + DEFAULT_DEADLINE_MS;
+  if (options.deadlineMs !== undefined) deadlineAtMs = Math.min(deadlineAtMs, performance.now() + options.deadlineMs);
+  return {
+    requestId: current?.requestId ?? `detached-${++detachedCalls}`,
+    deadlineAtMs,
+    priority: options.priority ?? current?.priority ?? 1,
+  };
+}
+
+/**
+ * Builds a handle. The cast is this file's job: the proxy makes real what `Handle<T>` says, method by method, and
+ * knows nothing of `T` at run time.
+ */
+export function createHandle<T>(target: HandleTarget): Handle<T> {
+  const methods = new Map<string, unknown>();
+  const proxy = new Proxy(Object.create(null) as object, {
+    get: (_, name) => {
+      // `await handle` and promise resolution look for `then`: a handle is not a promise.
+      if (typeof name === "symbol" || name === "then") return undefined;
+      let method = methods.get(name);
+      if (method === undefined) {
+        method = name === "with" ? withOptions : remoteMethod(target, name);
+        methods.set(name, method);
+      }
+      return method;
+    },
+    set: (_, name) => {
+      throw new TypeError(`a handle cannot be changed: ${String(name)}`);
+    },
+  });
+  const withOptions = (options: CallOptions) =>
+    createHandle<T>({ ...target, options: { ...target.options, ...checkCallOptions(options) } });
+  targets.set(proxy, target);
+  return proxy as Handle<T>;
+}
+
+function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]) => Promise<unknown> {
+  if (LIFECYCLE_HOOKS.has(method)) {
+    throw new TuttiError("InvalidArgument", `${method} is called by the runtime, not through a handle`);
+  }
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      const { signal } = target.options;
+      if (signal?.aborted) return reject(new TuttiError("Cancelled", "the signal was aborted", { started: "no" }));
+      let pending: PendingCall | undefined;
+      const onAbort = () => pending?.cancel();
+      pending = target.port.dispatch({
+        ...callScope(target.options),
+        deployment: target.deployment,
+        method,
+        args,
+        onEnd: (outcome) => {
+          signal?.removeEventListener("abort", onAbort);
+          if (outcome.ok) resolve(outcome.value);
+          else reject(outcome.error);
+        },
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+}
+
+export function checkCallOptions(options: CallOptions): CallOptions {
+  for (const name of Object.keys(options)) {
+    if (!CALL_OPTION_NAMES.has(name)) {
+      throw new TuttiError("InvalidOptions", `with: unknown option ${name}; known: ${[...CALL_OPTION_NAMES].join(", ")}`);
+    }
+  }
+  const { deadlineMs, priority } = options;
+  if (deadlineMs !== undefined && !(deadlineMs > 0)) {
+    throw new TuttiError("InvalidOptions", `with: deadlineMs must be above 0, got ${deadlineMs}`);
+  }
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
+    throw new TuttiError("InvalidOptions", `with: priority must be 0 to 255, got ${priority}`);
+  }
+  return options;
+}
