@@ -1,0 +1,263 @@
+import type { ApplicationGraph } from "../api/graph.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { ExecutorProcess } from "../executor/executor-process.ts";
+import type { Fleet } from "../executor/fleet.ts";
+import { hashModelFile } from "../onnx/model-file.ts";
+import { backoffMs } from "../policy/backoff.ts";
+import type { RoutingSnapshot } from "../router/snapshot.ts";
+import { type LiveReplica, type Plan, type PlanLimits, planSlots, type Slot, toHostSpec, toRoutes } from "./plan.ts";
+
+/** A slot and what fills it: the union owns the process. */
+type SlotState =
+  | { readonly kind: "filling" }
+  | { readonly kind: "filled"; readonly executor: ExecutorProcess; readonly live: readonly LiveReplica[] }
+  | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout; readonly reason: string }
+  | { readonly kind: "stopped" };
+
+export interface ApplicationRunnerOptions {
+  readonly fleet: Fleet;
+  /** Absolute path of the application's module. */
+  readonly module: string;
+  readonly limits: PlanLimits;
+  readonly importTimeoutMs: number;
+  readonly hostTimeoutMs: number;
+  readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
+  readonly onEvent: (event: RunnerEvent) => void;
+}
+
+export type RunnerEvent =
+  | { readonly type: "lost"; readonly slot: string; readonly executor: string; readonly reason: string }
+  | { readonly type: "filled"; readonly slot: string; readonly executor: string; readonly tookMs: number }
+  | { readonly type: "fill-failed"; readonly slot: string; readonly reason: string; readonly retryInMs: number };
+
+const FIRST_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 10_000;
+const ROUTE_TIMEOUT_MS = 5000;
+const DRAIN_TIMEOUT_MS = 20_000;
+
+/**
+ * Keeps one application running: its slots filled, its routes told. Level-triggered in the small: whatever ended, the
+ * slot it was in is filled anew until that works or the runner stops.
+ *
+ * Back-off counts only failures before ready: a healthy executor that is killed is replaced at once (D10).
+ */
+export class ApplicationRunner {
+  readonly #options: ApplicationRunnerOptions;
+  readonly #slots = new Map<Slot, SlotState>();
+  readonly #failures = new Map<Slot, number>();
+  #graph: ApplicationGraph | undefined;
+  #sha256Of = new Map<string, string>();
+  #nextTarget = 1;
+  #version = 0;
+  #stopping = false;
+
+  constructor(options: ApplicationRunnerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Imports the module, plans, and fills every slot.
+   *
+   * @throws TuttiError the first failure, with everything started so far left for `close` of the fleet to end.
+   */
+  async start(): Promise<ApplicationGraph> {
+    const { fleet, module, importTimeoutMs, limits } = this.#options;
+    const first = await fleet.acquire();
+    const graph = await first.order({ type: "import", module }, importTimeoutMs);
+    this.#graph = graph;
+    this.#sha256Of = await hashModels(graph);
+    const plan: Plan = planSlots(graph, limits);
+    if (plan.unplaced.length > 0) throw new TuttiError("StartFailed", `application ${graph.name}: ${plan.unplaced[0]}`);
+    for (const slot of plan.slots) this.#slots.set(slot, { kind: "filling" });
+    // The process that has read the graph has the module imported: it is the first code executor.
+    const firstCode = plan.slots.find(({ kind }) => kind === "code");
+    await Promise.all(plan.slots.map((slot) => this.#fillOnce(slot, slot === firstCode ? first : undefined)));
+    return graph;
+  }
+
+  get graph(): ApplicationGraph | undefined {
+    return this.#graph;
+  }
+
+  /** Ready when every deployment has its minimum of replicas. */
+  readiness(): { readonly ready: boolean; readonly reason: string } {
+    if (this.#stopping) return { ready: false, reason: "shutting down" };
+    if (this.#graph === undefined) return { ready: false, reason: "starting" };
+    const live = this.#live();
+    for (const { name, options } of this.#graph.deployments) {
+      const count = live.filter(({ deployment }) => deployment === name).length;
+      if (count < options.replicas.min) {
+        return { ready: false, reason: `${name} has ${count} of ${options.replicas.min} replicas` };
+      }
+    }
+    return { ready: true, reason: "" };
+  }
+
+  /** An executor has ended: its replicas leave the routes at once, its slot is filled anew. */
+  lost(executor: ExecutorProcess, reason: string): void {
+    const slot = this.#slotOf(executor);
+    if (slot === undefined || this.#stopping) return;
+    this.#options.onEvent({ type: "lost", slot: slot.name, executor: executor.id, reason });
+    this.#slots.set(slot, { kind: "filling" });
+    this.#publish();
+    void this.#refill(slot);
+  }
+
+  /** Replaces replicas whose health checks failed, in place. */
+  async heal(): Promise<void> {
+    for (const [slot, state] of this.#slots) {
+      if (state.kind !== "filled" || this.#stopping) continue;
+      const sick = state.executor.status?.unhealthy ?? [];
+      const live = state.live.filter(({ target }) => sick.some((one) => one.target === target));
+      if (live.length > 0) await this.#replaceReplicas(slot, state.executor, state.live, live, sick[0]!.reason);
+    }
+  }
+
+  /** Lets code executors finish what they have, then is done; ending the processes is the fleet's part. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    const executors = [...this.#slots].flatMap(([slot, state]) => {
+      if (state.kind === "waiting") clearTimeout(state.timer);
+      return state.kind === "filled" && slot.kind === "code" ? [state.executor] : [];
+    });
+    for (const slot of this.#slots.keys()) this.#slots.set(slot, { kind: "stopped" });
+    await Promise.allSettled(
+      executors.map((executor) => executor.order({ type: "drain", deadlineMs }, Math.min(deadlineMs, DRAIN_TIMEOUT_MS) + 1000)),
+    );
+  }
+
+  /** Who is where, for people and tests. */
+  placements(): { slot: string; executor: string | undefined; pid: number | undefined; replicas: number }[] {
+    return [...this.#slots].map(([slot, state]) => ({
+      slot: slot.name,
+      executor: state.kind === "filled" ? state.executor.id : undefined,
+      pid: state.kind === "filled" ? state.executor.pid : undefined,
+      replicas: state.kind === "filled" ? state.live.length : 0,
+    }));
+  }
+
+  async #refill(slot: Slot): Promise<void> {
+    try {
+      await this.#fillOnce(slot, undefined);
+      this.#failures.delete(slot);
+    } catch (thrown) {
+      if (this.#stopping) return;
+      const reason = TuttiError.from(thrown, "StartFailed").message;
+      const failures = (this.#failures.get(slot) ?? 0) + 1;
+      this.#failures.set(slot, failures);
+      const retryInMs = backoffMs(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, Math.random());
+      this.#options.onEvent({ type: "fill-failed", slot: slot.name, reason, retryInMs });
+      const timer = setTimeout(() => {
+        this.#slots.set(slot, { kind: "filling" });
+        void this.#refill(slot);
+      }, retryInMs);
+      this.#slots.set(slot, { kind: "waiting", timer, reason });
+    }
+  }
+
+  async #fillOnce(slot: Slot, imported: ExecutorProcess | undefined): Promise<void> {
+    const startedAtMs = performance.now();
+    const { fleet, hostTimeoutMs } = this.#options;
+    const executor = imported ?? (await fleet.acquire());
+    try {
+      if (slot.kind === "code" && imported === undefined) await this.#importSame(executor);
+      if (slot.kind === "code") void this.#tellRoutes(executor, this.#snapshot());
+      const live = await this.#host(executor, slot, hostTimeoutMs);
+      if (this.#stopping) return;
+      // It may have ended between its last answer and now; then nobody would tell this slot again.
+      if (executor.state.kind === "ended") throw new TuttiError("StartFailed", executor.state.reason);
+      this.#slots.set(slot, { kind: "filled", executor, live });
+    } catch (thrown) {
+      executor.kill("its slot could not be filled");
+      throw thrown;
+    }
+    this.#publish();
+    const tookMs = performance.now() - startedAtMs;
+    this.#options.onEvent({ type: "filled", slot: slot.name, executor: executor.id, tookMs });
+  }
+
+  async #importSame(executor: ExecutorProcess): Promise<void> {
+    const { module, importTimeoutMs } = this.#options;
+    const graph = await executor.order({ type: "import", module }, importTimeoutMs);
+    if (JSON.stringify(graph) === JSON.stringify(this.#graph)) return;
+    throw new TuttiError(
+      "ModuleLoadFailed",
+      `${module} built another graph than before: it must give the same deployments and options at each import`,
+    );
+  }
+
+  async #host(executor: ExecutorProcess, slot: Slot, timeoutMs: number): Promise<LiveReplica[]> {
+    const graph = this.#graph!;
+    const specs = slot.replicas.map((replica) => toHostSpec(graph, replica, this.#nextTarget++, this.#sha256Of));
+    const results = await executor.order({ type: "host", replicas: specs }, timeoutMs);
+    for (const { error } of results) {
+      if (error !== undefined) throw new TuttiError("StartFailed", error.message);
+    }
+    return specs.map(({ deployment, target }) => ({ deployment, target, executor: executor.id }));
+  }
+
+  async #replaceReplicas(
+    slot: Slot,
+    executor: ExecutorProcess,
+    all: readonly LiveReplica[],
+    sick: readonly LiveReplica[],
+    reason: string,
+  ): Promise<void> {
+    const healthy = all.filter((replica) => !sick.includes(replica));
+    this.#options.onEvent({ type: "lost", slot: slot.name, executor: executor.id, reason: `unhealthy: ${reason}` });
+    this.#slots.set(slot, { kind: "filled", executor, live: healthy });
+    this.#publish();
+    const indexes = slot.replicas.filter(({ deployment }) => sick.some((one) => one.deployment === deployment));
+    try {
+      const targets = sick.map(({ target }) => target);
+      await executor.order({ type: "drop", targets, gracefulMs: 0 }, this.#options.hostTimeoutMs);
+      const fresh = await this.#host(executor, { ...slot, replicas: indexes }, this.#options.hostTimeoutMs);
+      if (this.#slots.get(slot)?.kind !== "filled") return;
+      this.#slots.set(slot, { kind: "filled", executor, live: [...healthy, ...fresh] });
+      this.#publish();
+    } catch (thrown) {
+      executor.kill(`an unhealthy replica could not be replaced: ${TuttiError.from(thrown).message}`);
+    }
+  }
+
+  #slotOf(executor: ExecutorProcess): Slot | undefined {
+    for (const [slot, state] of this.#slots) {
+      if (state.kind === "filled" && state.executor === executor) return slot;
+    }
+    return undefined;
+  }
+
+  #live(): LiveReplica[] {
+    return [...this.#slots.values()].flatMap((state) => (state.kind === "filled" ? state.live : []));
+  }
+
+  #publish(): void {
+    this.#version += 1;
+    const snapshot = this.#snapshot();
+    this.#options.onSnapshot(snapshot);
+    for (const [slot, state] of this.#slots) {
+      if (slot.kind === "code" && state.kind === "filled") void this.#tellRoutes(state.executor, snapshot);
+    }
+  }
+
+  #snapshot(): RoutingSnapshot {
+    const executors = [...this.#slots.values()].flatMap((state) =>
+      state.kind === "filled" ? [{ id: state.executor.id, socketPath: state.executor.socketPath }] : [],
+    );
+    return { version: this.#version, executors, deployments: toRoutes(this.#graph!, this.#live()) };
+  }
+
+  async #tellRoutes(executor: ExecutorProcess, snapshot: RoutingSnapshot): Promise<void> {
+    try {
+      await executor.order({ type: "route", snapshot }, ROUTE_TIMEOUT_MS);
+    } catch {
+      // It has ended, or is about to be ended by its heartbeat; both are told elsewhere.
+    }
+  }
+}
+
+async function hashModels(graph: ApplicationGraph): Promise<Map<string, string>> {
+  const paths = graph.deployments.flatMap((spec) => (spec.kind === "model" ? [spec.path] : []));
+  const entries = await Promise.all(paths.map(async (path) => [path, await hashModelFile(path)] as const));
+  return new Map(entries);
+}

@@ -1,0 +1,131 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { formBatch } from "../policy/form-batch.ts";
+import { NO_STATS } from "../wire/messages.ts";
+import type { ReplySink } from "./hosted-replica.ts";
+
+/** A call that waits for its batch. `I` is what the batch is made of: tensors by name, or any one input. */
+export interface QueuedItem<I> {
+  readonly id: number;
+  readonly from: ReplySink;
+  readonly input: I;
+  readonly rows: number;
+  readonly priority: number;
+  readonly deadlineAtMs: number;
+  readonly idempotent: boolean;
+  readonly queuedAtMs: number;
+}
+
+export interface BatchQueueLimits {
+  readonly maxItems: number;
+  readonly maxQueueMs: number | undefined;
+  readonly maxBatchRows: number;
+}
+
+/**
+ * Calls waiting for one replica, most urgent first: by priority, then by deadline (EDF), then by arrival.
+ *
+ * Holds D4 (bounded in items; by time through deadlines and `maxQueueMs`) and the executor's part of D2: an item that
+ * expired or was cancelled leaves with its reply and never starts.
+ */
+export class BatchQueue<I> {
+  readonly #limits: BatchQueueLimits;
+  #items: QueuedItem<I>[] = [];
+  #rows = 0;
+  readonly #cancelled = new Map<ReplySink, Set<number>>();
+
+  constructor(limits: BatchQueueLimits) {
+    this.#limits = limits;
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get head(): QueuedItem<I> | undefined {
+    return this.#items[0];
+  }
+
+  /** False when the queue is full: the caller refuses the item. */
+  push(item: QueuedItem<I>): boolean {
+    if (this.#items.length >= this.#limits.maxItems) return false;
+    let at = this.#items.length;
+    // Deadlines come nearly in order, so the place is nearly always the end.
+    while (at > 0 && isBefore(item, this.#items[at - 1]!)) at -= 1;
+    if (at === this.#items.length) this.#items.push(item);
+    else this.#items.splice(at, 0, item);
+    this.#rows += item.rows;
+    return true;
+  }
+
+  /** Looked up only when a batch is formed; most cancellations are of calls that have ended meanwhile. */
+  cancel(id: number, from: ReplySink): void {
+    if (this.#items.length === 0) return;
+    const ids = this.#cancelled.get(from);
+    if (ids === undefined) this.#cancelled.set(from, new Set([id]));
+    else ids.add(id);
+  }
+
+  /** The batch to run now (D7), without what has expired or been cancelled; empty when nothing is left to run. */
+  take(predictUs: (rows: number) => number, nowMs: number): QueuedItem<I>[] {
+    this.#dropDead(nowMs);
+    const count = formBatch(this.#items, this.#limits, predictUs, nowMs);
+    const batch = count === this.#items.length ? this.#items : this.#items.slice(0, count);
+    this.#items = count === this.#items.length ? [] : this.#items.slice(count);
+    for (const item of batch) this.#rows -= item.rows;
+    return batch;
+  }
+
+  /** Ends everything that waits. */
+  clear(error: TuttiError): void {
+    const items = this.#items;
+    this.#items = [];
+    this.#rows = 0;
+    this.#cancelled.clear();
+    for (const { from, id } of items) from.reply(id, { ok: false, error }, NO_STATS);
+  }
+
+  #dropDead(nowMs: number): void {
+    const { maxQueueMs } = this.#limits;
+    const dead = (item: QueuedItem<I>) =>
+      item.deadlineAtMs <= nowMs ||
+      this.#isCancelled(item) ||
+      (maxQueueMs !== undefined && nowMs - item.queuedAtMs > maxQueueMs);
+    if (this.#items.some(dead)) {
+      const alive: QueuedItem<I>[] = [];
+      for (const item of this.#items) {
+        if (dead(item)) this.#drop(item, nowMs);
+        else alive.push(item);
+      }
+      this.#items = alive;
+    }
+    this.#cancelled.clear();
+  }
+
+  #isCancelled(item: QueuedItem<I>): boolean {
+    return this.#cancelled.size > 0 && this.#cancelled.get(item.from)?.has(item.id) === true;
+  }
+
+  #drop(item: QueuedItem<I>, nowMs: number): void {
+    this.#rows -= item.rows;
+    const queueUs = (nowMs - item.queuedAtMs) * 1000;
+    let error: TuttiError;
+    if (item.deadlineAtMs <= nowMs) {
+      error = new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", { started: "no" });
+    } else if (this.#isCancelled(item)) {
+      error = new TuttiError("Cancelled", "the call was cancelled while it waited", { started: "no" });
+    } else {
+      error = new TuttiError("Overloaded", `the call waited longer than ${this.#limits.maxQueueMs} ms`, {
+        started: "no",
+      });
+    }
+    item.from.reply(item.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 });
+  }
+}
+
+export function isBefore(a: QueuedItem<unknown>, b: QueuedItem<unknown>): boolean {
+  return a.priority < b.priority || (a.priority === b.priority && a.deadlineAtMs < b.deadlineAtMs);
+}

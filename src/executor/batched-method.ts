@@ -1,0 +1,104 @@
+import type { Batched } from "../api/batched.ts";
+import { runInContext } from "../api/context.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
+import { NO_STATS } from "../wire/messages.ts";
+import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import type { ServedCall } from "./served-call.ts";
+
+/** What a batched method is given of each call: its one input, and the call it serves. */
+export interface BatchedInput {
+  readonly value: unknown;
+  readonly served: ServedCall;
+}
+
+/** The queue and the slots of one `batched` field of one replica; forms a batch when a slot is free (D7). */
+export class BatchedMethod {
+  readonly name: string;
+  readonly #run: (inputs: unknown[]) => Promise<unknown[]>;
+  readonly #maxConcurrent: number;
+  readonly #queue: BatchQueue<BatchedInput>;
+  readonly #costs: CostTable = emptyCostTable();
+  #running = 0;
+  #scheduled = false;
+
+  constructor(
+    name: string,
+    method: Batched<unknown, unknown>,
+    limits: { readonly maxItems: number; readonly maxQueueMs: number | undefined },
+  ) {
+    this.name = name;
+    this.#run = method;
+    this.#maxConcurrent = method.batchedOptions.maxConcurrentBatches;
+    this.#queue = new BatchQueue({ ...limits, maxBatchRows: method.batchedOptions.maxBatchSize });
+  }
+
+  /** False when the queue is full. */
+  push(item: QueuedItem<BatchedInput>): boolean {
+    if (!this.#queue.push(item)) return false;
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      // The frame that brought this call may have brought its company: they are all read before a batch is formed.
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#fillSlots();
+      });
+    }
+    return true;
+  }
+
+  get queuedItems(): number {
+    return this.#queue.length;
+  }
+
+  close(error: TuttiError): void {
+    this.#queue.clear(error);
+  }
+
+  #fillSlots(): void {
+    while (this.#running < this.#maxConcurrent && this.#queue.length > 0) {
+      const items = this.#queue.take((rows) => predictCostUs(this.#costs, rows), performance.now());
+      if (items.length > 0) void this.#runBatch(items);
+    }
+  }
+
+  async #runBatch(items: QueuedItem<BatchedInput>[]): Promise<void> {
+    this.#running += 1;
+    try {
+      await this.#attempt(items);
+    } finally {
+      this.#running -= 1;
+      this.#fillSlots();
+    }
+  }
+
+  async #attempt(items: QueuedItem<BatchedInput>[]): Promise<void> {
+    const startedAtMs = performance.now();
+    let results: unknown[];
+    try {
+      // One context for the whole batch: that of its most urgent call.
+      results = await runInContext(items[0]!.input.served, () => this.#run(items.map((item) => item.input.value)));
+      if (!Array.isArray(results) || results.length !== items.length) {
+        const got = Array.isArray(results) ? `${results.length} results` : "no list";
+        throw new TuttiError("BatchSizeMismatch", `${this.name}: ${got} for ${items.length} inputs`);
+      }
+    } catch (thrown) {
+      return this.#failed(items, TuttiError.from(thrown));
+    }
+    const runUs = (performance.now() - startedAtMs) * 1000;
+    learnCost(this.#costs, items.length, runUs);
+    items.forEach(({ id, from, queuedAtMs }, index) => {
+      const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
+      from.reply(id, { ok: true, value: results[index] }, stats);
+    });
+  }
+
+  /** D7: each item alone once, where repeating is allowed, so that only the culprit fails. */
+  async #failed(items: QueuedItem<BatchedInput>[], error: TuttiError): Promise<void> {
+    const alone = items.length > 1 && error.code !== "BatchSizeMismatch";
+    for (const item of items) {
+      if (alone && item.idempotent) await this.#attempt([item]);
+      else item.from.reply(item.id, { ok: false, error }, NO_STATS);
+    }
+  }
+}

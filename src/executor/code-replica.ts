@@ -1,0 +1,162 @@
+import { isBatched } from "../api/batched.ts";
+import { runInContext } from "../api/context.ts";
+import { methodNames } from "../api/deployment.ts";
+import { calledMethod, HTTP_PREFIX, type HttpCall } from "../api/http-call.ts";
+import type { Route } from "../api/http-routes.ts";
+import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type CallOutcome, type CallStats, type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
+import { BatchedMethod } from "./batched-method.ts";
+import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import { answerHttp, type Methods } from "./http-adapter.ts";
+import { ServedCall, type ServedBy } from "./served-call.ts";
+
+export interface CodeReplicaOptions {
+  readonly target: number;
+  readonly deployment: string;
+  readonly options: ResolvedDeploymentOptions;
+  readonly instance: object;
+  /** The application's routes when this is its ingress; else none. */
+  readonly routes: readonly Route[] | undefined;
+  readonly servedBy: ServedBy;
+}
+
+/**
+ * One instance of a user's class. Only methods found on the class when it was built, and its batched fields, can be
+ * called by name: a name in a frame is never looked up on the object itself.
+ */
+export class CodeReplica implements HostedReplica {
+  readonly target: number;
+  readonly deployment: string;
+  readonly #options: ResolvedDeploymentOptions;
+  readonly #instance: Methods;
+  readonly #methods: ReadonlySet<string>;
+  readonly #batched = new Map<string, BatchedMethod>();
+  readonly #routes: readonly Route[] | undefined;
+  readonly #servedBy: ServedBy;
+  readonly #served = new Map<ReplySink, Map<number, ServedCall>>();
+  #ongoing = 0;
+  #closed = false;
+
+  constructor({ target, deployment, options, instance, routes, servedBy }: CodeReplicaOptions) {
+    this.target = target;
+    this.deployment = deployment;
+    this.#options = options;
+    // The one place where an instance of an unknown class is given a shape; `#methods` guards every look-up.
+    this.#instance = instance as Methods;
+    this.#methods = new Set(methodNames(Object.getPrototypeOf(instance)));
+    this.#routes = routes;
+    this.#servedBy = servedBy;
+    const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
+    for (const [name, value] of Object.entries(instance)) {
+      if (isBatched(value)) this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits));
+    }
+  }
+
+  get ongoing(): number {
+    return this.#ongoing;
+  }
+
+  get queuedItems(): number {
+    return this.#ongoing;
+  }
+
+  readonly backlogUs = 0;
+
+  cost(): CostReport | undefined {
+    return undefined;
+  }
+
+  accept(call: IncomingCall, from: ReplySink): void {
+    const refusal = this.#refusal(call);
+    if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS);
+    this.#ongoing += 1;
+    const served = new ServedCall(call, this.#servedBy);
+    let bySink = this.#served.get(from);
+    if (bySink === undefined) this.#served.set(from, (bySink = new Map()));
+    bySink.set(call.id, served);
+    const batchedMethod = this.#batched.get(call.method);
+    if (batchedMethod === undefined) void this.#serve(call, from, served);
+    else this.#enqueue(batchedMethod, call, from, served);
+  }
+
+  cancel(id: number, from: ReplySink): void {
+    this.#served.get(from)?.get(id)?.abort(new TuttiError("Cancelled", "the caller gave the call up"));
+  }
+
+  async checkHealth(): Promise<void> {
+    await (this.#instance as { checkHealth?: () => unknown }).checkHealth?.();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const error = new TuttiError("Draining", `${this.deployment} is stopping`, { started: "maybe" });
+    for (const bySink of this.#served.values()) for (const served of bySink.values()) served.abort(error);
+    for (const method of this.#batched.values()) method.close(error);
+    const { [Symbol.asyncDispose]: dispose } = this.#instance as Partial<AsyncDisposable>;
+    await dispose?.call(this.#instance);
+  }
+
+  #refusal(call: IncomingCall): TuttiError | undefined {
+    if (this.#closed) return new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" });
+    if (this.#ongoing >= this.#options.maxOngoingRequests) {
+      const message = `${this.deployment} works on ${this.#ongoing} calls, as many as it may`;
+      return new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 });
+    }
+    if (call.deadlineAtMs <= performance.now()) {
+      return new TuttiError("DeadlineExceeded", "the deadline passed on the way", { started: "no" });
+    }
+    const known =
+      this.#batched.has(call.method) ||
+      (this.#methods.has(calledMethod(call.method)) &&
+        (this.#routes !== undefined || !call.method.startsWith(HTTP_PREFIX)));
+    if (known) return undefined;
+    return new TuttiError("NotFound", `${this.deployment} has no method ${call.method}`, { started: "no" });
+  }
+
+  #enqueue(method: BatchedMethod, call: IncomingCall, from: ReplySink, served: ServedCall): void {
+    const { id, priority, deadlineAtMs, idempotent } = call;
+    const sink: ReplySink = {
+      reply: (_, outcome, stats) => this.#reply(call, from, served, outcome, stats),
+      replyRows: () => {},
+    };
+    const queuedAtMs = performance.now();
+    const input = { value: call.args[0], served };
+    const queued = method.push({ id, from: sink, input, rows: 1, priority, deadlineAtMs, idempotent, queuedAtMs });
+    if (queued) return;
+    const error = new TuttiError("Overloaded", `${method.name} has as many inputs waiting as it may`, { started: "no" });
+    this.#reply(call, from, served, { ok: false, error }, NO_STATS);
+  }
+
+  async #serve(call: IncomingCall, from: ReplySink, served: ServedCall): Promise<void> {
+    const startedAtMs = performance.now();
+    let outcome: CallOutcome;
+    try {
+      outcome = { ok: true, value: await runInContext(served, () => this.#invoke(call, served)) };
+    } catch (thrown) {
+      outcome = { ok: false, error: TuttiError.from(thrown) };
+    }
+    const runUs = (performance.now() - startedAtMs) * 1000;
+    this.#reply(call, from, served, outcome, { queueUs: 0, runUs, batchItems: 1 });
+  }
+
+  #invoke(call: IncomingCall, served: ServedCall): unknown {
+    if (call.method.startsWith(HTTP_PREFIX)) {
+      return answerHttp(call.args[0] as HttpCall, this.#routes!, this.#instance, served);
+    }
+    const result = this.#instance[call.method]!(...call.args);
+    if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
+      throw new TuttiError("InvalidArgument", `${this.deployment}.${call.method}() is a stream; handles do not carry streams yet`);
+    }
+    return result;
+  }
+
+  #reply(call: IncomingCall, from: ReplySink, served: ServedCall, outcome: CallOutcome, stats: CallStats): void {
+    this.#ongoing -= 1;
+    served.end();
+    const bySink = this.#served.get(from);
+    bySink?.delete(call.id);
+    if (bySink?.size === 0) this.#served.delete(from);
+    from.reply(call.id, outcome, stats);
+  }
+}

@@ -1,0 +1,79 @@
+import type { ApplicationGraph } from "../api/graph.ts";
+import type { RoutingSnapshot } from "../router/snapshot.ts";
+
+/** Calls to this target are to the executor itself, and only its node may make them. */
+export const CONTROL_TARGET = 0;
+
+/** What an executor is told at its start, as one line of JSON on its standard input. */
+export interface ExecutorBoot {
+  readonly id: string;
+  /** Where its node listens. */
+  readonly nodeSocket: string;
+  /** Where it is to listen for other executors. */
+  readonly socketPath: string;
+  readonly token: string;
+}
+
+export interface ModelSpecToHost {
+  readonly kind: "model";
+  readonly target: number;
+  readonly deployment: string;
+  readonly index: number;
+  readonly path: string;
+  readonly sha256: string;
+  readonly maxBatchRows: number;
+  readonly maxOngoing: number;
+  readonly maxQueueMs: number | undefined;
+  readonly session: Readonly<Record<string, unknown>>;
+}
+
+export interface ClassSpecToHost {
+  readonly kind: "class";
+  readonly target: number;
+  readonly deployment: string;
+  readonly index: number;
+}
+
+export type SpecToHost = ModelSpecToHost | ClassSpecToHost;
+
+export interface HostResult {
+  readonly target: number;
+  /** The error of its constructor or of its model, or nothing when it is ready. */
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly loadMs: number;
+  /** Growth of the process while it was loaded: an estimate. */
+  readonly memoryMb: number;
+}
+
+/** What the node asks of an executor. */
+export type ControlRequest =
+  /** Loads what its kind needs (ONNX Runtime) ahead of the first `host`. */
+  | { readonly type: "prepare"; readonly kind: "model" | "code" }
+  /** Imports the application module and answers with its graph. */
+  | { readonly type: "import"; readonly module: string }
+  | { readonly type: "host"; readonly replicas: readonly SpecToHost[] }
+  | { readonly type: "drop"; readonly targets: readonly number[]; readonly gracefulMs: number }
+  | { readonly type: "route"; readonly snapshot: RoutingSnapshot }
+  | { readonly type: "ping" }
+  /** Ends when what is ongoing has ended, or after so long. */
+  | { readonly type: "drain"; readonly deadlineMs: number };
+
+export interface ExecutorStatus {
+  readonly ongoing: number;
+  readonly backlogUs: number;
+  readonly rssMb: number;
+  /** The longest that one batch of a hosted model is predicted to take: so long its thread may well be silent. */
+  readonly longestRunMs: number;
+  /** Targets whose health check failed three times in a row, with the reason. */
+  readonly unhealthy: readonly { readonly target: number; readonly reason: string }[];
+}
+
+export interface ControlAnswers {
+  readonly prepare: undefined;
+  readonly import: ApplicationGraph;
+  readonly host: readonly HostResult[];
+  readonly drop: undefined;
+  readonly route: undefined;
+  readonly ping: ExecutorStatus;
+  readonly drain: undefined;
+}

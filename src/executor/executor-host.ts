@@ -1,0 +1,209 @@
+import { type Application } from "../api/application.ts";
+import type { Binding } from "../api/binding.ts";
+import { readGraph } from "../api/graph.ts";
+import { TuttiError, toWireError } from "../errors/tutti-error.ts";
+import { loadModelSession, loadOnnxRuntime } from "../onnx/model-session.ts";
+import { warmUp } from "../onnx/warm-up.ts";
+import type { RoutingSnapshot } from "../router/snapshot.ts";
+import type { Router } from "../router/router.ts";
+import { type IncomingCall, type LoadReport, NO_STATS } from "../wire/messages.ts";
+import type { Peer, PeerService } from "../wire/peer.ts";
+import { buildInstance } from "./build-instance.ts";
+import { CodeReplica } from "./code-replica.ts";
+import {
+  CONTROL_TARGET,
+  type ClassSpecToHost,
+  type ControlAnswers,
+  type ControlRequest,
+  type ExecutorStatus,
+  type HostResult,
+  type ModelSpecToHost,
+  type SpecToHost,
+} from "./control-messages.ts";
+import { HealthChecks } from "./health-checks.ts";
+import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import { loadApplication } from "./load-application.ts";
+import { ModelLane } from "./model-lane.ts";
+import { ModelReplica } from "./model-replica.ts";
+import { ReplicaTable } from "./replica-table.ts";
+
+/** How often the end of a drain is looked for. */
+const DRAIN_POLL_MS = 10;
+
+/**
+ * What an executor does: hosts the replicas its node tells it to, and serves their calls from whoever is connected.
+ * The same object serves in a process of its own and inline.
+ */
+export class ExecutorHost implements PeerService {
+  readonly replicas: ReplicaTable;
+  readonly #lane = new ModelLane();
+  readonly #health = new HealthChecks();
+  readonly #router: Router;
+  #application: { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> } | undefined;
+
+  /** @param router carries the calls of the classes hosted here. */
+  constructor(router: Router) {
+    this.#router = router;
+    this.replicas = new ReplicaTable(this.#lane);
+  }
+
+  onCalls(calls: readonly IncomingCall[], from: Peer): void {
+    for (const call of calls) this.replicas.accept(call, from);
+  }
+
+  onCancel(ids: readonly number[], from: Peer): void {
+    for (const id of ids) this.replicas.cancel(id, from);
+  }
+
+  loadReport(): LoadReport {
+    return this.replicas.loadReport();
+  }
+
+  /** The service for the connection to the node: calls, and orders to the executor itself. */
+  controlService(): PeerService {
+    return {
+      onCalls: (calls, from) => {
+        for (const call of calls) {
+          if (call.target === CONTROL_TARGET) void this.#answerControl(call, from);
+          else this.replicas.accept(call, from);
+        }
+      },
+      onCancel: (ids, from) => this.onCancel(ids, from),
+      loadReport: () => this.loadReport(),
+    };
+  }
+
+  async #answerControl(call: IncomingCall, from: ReplySink): Promise<void> {
+    try {
+      // Only the node has the token that opens this connection: what it sends is what `ControlRequest` says.
+      const value = await this.control(call.args[0] as ControlRequest);
+      from.reply(call.id, { ok: true, value }, NO_STATS);
+    } catch (thrown) {
+      from.reply(call.id, { ok: false, error: TuttiError.from(thrown, "Internal") }, NO_STATS);
+    }
+  }
+
+  async control(request: ControlRequest): Promise<ControlAnswers[ControlRequest["type"]]> {
+    switch (request.type) {
+      case "prepare":
+        if (request.kind === "model") await loadOnnxRuntime();
+        return undefined;
+      case "import":
+        return this.use(await loadApplication(request.module));
+      case "host":
+        return this.#host(request.replicas);
+      case "drop":
+        await Promise.all(request.targets.map((target) => this.#drop(target, request.gracefulMs)));
+        return undefined;
+      case "route":
+        this.route(request.snapshot);
+        return undefined;
+      case "ping":
+        return this.#status();
+      case "drain":
+        await this.drain(request.deadlineMs);
+        return undefined;
+    }
+  }
+
+  /** Takes an application that is already in this process. */
+  use(application: Application) {
+    const { graph, bindings } = readGraph(application);
+    this.#application = { application, bindings };
+    return graph;
+  }
+
+  route(snapshot: RoutingSnapshot): void {
+    this.#router.apply(snapshot);
+  }
+
+  async drain(deadlineMs: number): Promise<void> {
+    this.replicas.drain();
+    const endAtMs = performance.now() + deadlineMs;
+    while (this.replicas.ongoing > 0 && performance.now() < endAtMs) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    this.#health.close();
+    await Promise.allSettled(this.replicas.all().map((replica) => replica.close()));
+  }
+
+  #status(): ExecutorStatus {
+    return {
+      ongoing: this.replicas.ongoing,
+      backlogUs: this.#lane.backlogUs,
+      longestRunMs: this.#lane.longestRunMs,
+      rssMb: process.memoryUsage.rss() / 2 ** 20,
+      unhealthy: this.#health.unhealthy,
+    };
+  }
+
+  /** One after the other: loads share this thread anyway, and each one's memory is seen apart. */
+  async #host(specs: readonly SpecToHost[]): Promise<HostResult[]> {
+    const results: HostResult[] = [];
+    for (const spec of specs) results.push(await this.#hostOne(spec));
+    return results;
+  }
+
+  async #hostOne(spec: SpecToHost): Promise<HostResult> {
+    const startedAtMs = performance.now();
+    const rssBefore = process.memoryUsage.rss();
+    const result = (): HostResult => ({
+      target: spec.target,
+      loadMs: performance.now() - startedAtMs,
+      memoryMb: Math.max(0, process.memoryUsage.rss() - rssBefore) / 2 ** 20,
+    });
+    try {
+      this.replicas.add(spec.kind === "model" ? await this.#loadModel(spec) : await this.#buildClass(spec));
+      return result();
+    } catch (thrown) {
+      const { code, message } = toWireError(TuttiError.from(thrown, "StartFailed"));
+      return { ...result(), error: { code, message } };
+    }
+  }
+
+  async #loadModel(spec: ModelSpecToHost): Promise<HostedReplica> {
+    const { deployment, path, sha256, session } = spec;
+    const loaded = await loadModelSession({ name: deployment, path, sha256 }, session);
+    const samples = await warmUp(loaded, {});
+    const replica = new ModelReplica(spec, loaded, samples, () => this.#lane.wake());
+    this.#lane.add(replica);
+    return replica;
+  }
+
+  async #buildClass(spec: ClassSpecToHost): Promise<HostedReplica> {
+    const { application, bindings } = this.#application ?? {};
+    const binding = bindings?.get(spec.deployment);
+    if (application === undefined || binding === undefined || binding.kind !== "class") {
+      throw new TuttiError("StartFailed", `this executor's module has no class deployment ${spec.deployment}`);
+    }
+    const replica = new CodeReplica({
+      target: spec.target,
+      deployment: spec.deployment,
+      options: binding.options,
+      instance: await buildInstance(binding, this.#router),
+      routes: binding === application.ingress ? application.routes : undefined,
+      servedBy: {
+        replica: `${spec.deployment}#${spec.index}`,
+        application: application.name,
+        applicationVersion: application.version,
+      },
+    });
+    const { healthCheckPeriodMs, healthCheckTimeoutMs } = binding.options;
+    this.#health.watch(replica, { periodMs: healthCheckPeriodMs, timeoutMs: healthCheckTimeoutMs });
+    return replica;
+  }
+
+  /** Refuses new calls to it at once, lets what is ongoing end, then frees it. */
+  async #drop(target: number, gracefulMs: number): Promise<void> {
+    const replica = this.replicas.get(target);
+    if (replica === undefined) return;
+    this.#health.forget(target);
+    this.replicas.delete(target);
+    const endAtMs = performance.now() + gracefulMs;
+    while (replica.ongoing > 0 && performance.now() < endAtMs) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    if (replica instanceof ModelReplica) this.#lane.remove(replica);
+    await replica.close();
+  }
+}

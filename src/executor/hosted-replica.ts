@@ -1,0 +1,28 @@
+import type { CallOutcome, CallStats, CostReport, IncomingCall } from "../wire/messages.ts";
+import type { TensorMap } from "../wire/tensor.ts";
+
+/** Where a call came from and its reply goes: a peer, or this same process. */
+export interface ReplySink {
+  reply(id: number, outcome: CallOutcome, stats: CallStats): void;
+  /** Some rows of a result that other replies share. */
+  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats): void;
+}
+
+/** One replica as the executor that hosts it sees it. `accept` must end in exactly one reply (D1). */
+export interface HostedReplica {
+  readonly target: number;
+  readonly deployment: string;
+  /** Calls accepted and not yet replied to. */
+  readonly ongoing: number;
+  accept(call: IncomingCall, from: ReplySink): void;
+  /** The caller gave the call up: it must not start if it has not. */
+  cancel(id: number, from: ReplySink): void;
+  /** Throws when unhealthy. */
+  checkHealth(): Promise<void>;
+  /** Frees what it holds; what is still ongoing ends as `Draining`. */
+  close(): Promise<void>;
+  /** Predicted µs of the work that waits. */
+  readonly backlogUs: number;
+  readonly queuedItems: number;
+  cost(): CostReport | undefined;
+}

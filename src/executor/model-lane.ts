@@ -1,0 +1,66 @@
+import { isBefore } from "./batch-queue.ts";
+import type { ModelReplica } from "./model-replica.ts";
+
+/**
+ * The one compute lane of a model executor: ONNX Runtime's Node binding runs a model on the calling thread, so one
+ * batch runs at a time. After each, the next is the one whose head is most urgent over all hosted replicas, so that a
+ * slow model cannot hold up a quick one beyond one batch. Between two batches the event loop turns once: calls that
+ * arrived meanwhile are read and can be part of the next.
+ */
+export class ModelLane {
+  readonly #replicas = new Set<ModelReplica>();
+  #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
+  #lastRan: ModelReplica[] = [];
+
+  add(replica: ModelReplica): void {
+    this.#replicas.add(replica);
+  }
+
+  remove(replica: ModelReplica): void {
+    this.#replicas.delete(replica);
+    this.#lastRan = this.#lastRan.filter((ran) => ran !== replica);
+  }
+
+  /** Predicted µs until everything queued and running is done. */
+  get backlogUs(): number {
+    let us = this.#running === undefined ? 0 : Math.max(0, this.#running.untilMs - performance.now()) * 1000;
+    for (const replica of this.#replicas) us += replica.backlogUs;
+    return us;
+  }
+
+  /** The replicas whose cost is news to those who get replies now. */
+  get lastRan(): readonly ModelReplica[] {
+    return this.#lastRan;
+  }
+
+  /** The longest batch that could be run now. */
+  get longestRunMs(): number {
+    let longestUs = 0;
+    for (const replica of this.#replicas) longestUs = Math.max(longestUs, replica.longestRunUs);
+    return longestUs / 1000;
+  }
+
+  wake(): void {
+    if (this.#running === undefined) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const predictedMs = next.predictUs(next.queuedItems) / 1000;
+      this.#running = { replica: next, untilMs: performance.now() + predictedMs };
+      await next.runBatch();
+      if (this.#lastRan[0] !== next) this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
+    }
+    this.#running = undefined;
+  }
+
+  #next(): ModelReplica | undefined {
+    let best: ModelReplica | undefined;
+    for (const replica of this.#replicas) {
+      const { head } = replica;
+      if (head === undefined) continue;
+      if (best === undefined || isBefore(head, best.head!)) best = replica;
+    }
+    return best;
+  }
+}

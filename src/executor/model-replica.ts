@@ -1,0 +1,174 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { checkInputs } from "../onnx/check-inputs.ts";
+import { mergeBatch } from "../onnx/merge-batch.ts";
+import type { ModelSession } from "../onnx/model-session.ts";
+import type { CostSample } from "../onnx/warm-up.ts";
+import { type CostTable, costLine, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
+import { type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
+import { sliceRows } from "../wire/slice-rows.ts";
+import type { Tensor, TensorMap } from "../wire/tensor.ts";
+import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { ModelSpecToHost } from "./control-messages.ts";
+
+/** Results up to this size travel to each caller's process as one whole batch; larger ones are cut for each call. */
+const SHARED_RESULT_BYTES_A_ROW = 256;
+
+/** One ONNX model in a model executor. It queues; the lane decides when it runs. */
+export class ModelReplica implements HostedReplica {
+  readonly target: number;
+  readonly deployment: string;
+  readonly #session: ModelSession;
+  readonly #queue: BatchQueue<TensorMap>;
+  readonly #costs: CostTable = emptyCostTable();
+  readonly #onWork: () => void;
+  readonly #maxBatchRows: number;
+  #running = 0;
+  #closed = false;
+
+  /** @param onWork tells the lane that there is something to run. */
+  constructor(spec: ModelSpecToHost, session: ModelSession, warmUp: readonly CostSample[], onWork: () => void) {
+    this.target = spec.target;
+    this.deployment = spec.deployment;
+    this.#session = session;
+    this.#onWork = onWork;
+    // A model without a batch axis takes one call at a time, whatever was asked.
+    this.#maxBatchRows = session.metadata.batchAxis ? spec.maxBatchRows : 1;
+    const { maxOngoing: maxItems, maxQueueMs } = spec;
+    this.#queue = new BatchQueue({ maxItems, maxQueueMs, maxBatchRows: this.#maxBatchRows });
+    for (const { rows, ms } of warmUp) learnCost(this.#costs, rows, ms * 1000);
+  }
+
+  get ongoing(): number {
+    return this.#queue.length + this.#running;
+  }
+
+  get queuedItems(): number {
+    return this.#queue.length;
+  }
+
+  get backlogUs(): number {
+    return predictCostUs(this.#costs, this.#queue.rows);
+  }
+
+  /** The item by which the lane compares its replicas. */
+  get head(): QueuedItem<TensorMap> | undefined {
+    return this.#queue.head;
+  }
+
+  cost(): CostReport {
+    return { target: this.target, ...costLine(this.#costs) };
+  }
+
+  get longestRunUs(): number {
+    return predictCostUs(this.#costs, this.#maxBatchRows);
+  }
+
+  predictUs(rows: number): number {
+    return predictCostUs(this.#costs, rows);
+  }
+
+  accept(call: IncomingCall, from: ReplySink): void {
+    const refuse = (error: TuttiError) => from.reply(call.id, { ok: false, error }, NO_STATS);
+    if (this.#closed) return refuse(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
+    if (call.method !== "predict") {
+      const message = `${this.deployment} has no method ${call.method}; a model has predict(inputs)`;
+      return refuse(new TuttiError("NotFound", message, { started: "no" }));
+    }
+    try {
+      // What is given was decoded from bytes: `checkInputs` is what makes the type true.
+      const { inputs, rows } = checkInputs(this.#session.metadata, call.args[0] as Tensor | TensorMap);
+      const { id, priority, deadlineAtMs, idempotent } = call;
+      const queuedAtMs = performance.now();
+      const item = { id, from, input: inputs, rows, priority, deadlineAtMs, idempotent, queuedAtMs };
+      if (!this.#queue.push(item)) {
+        const message = `${this.deployment} has ${this.#queue.length} calls waiting, as many as it may`;
+        return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
+      }
+    } catch (thrown) {
+      return refuse(TuttiError.from(thrown));
+    }
+    this.#onWork();
+  }
+
+  cancel(id: number, from: ReplySink): void {
+    this.#queue.cancel(id, from);
+  }
+
+  async checkHealth(): Promise<void> {}
+
+  /** Takes what may run together now and runs it; resolves when its replies are made. Never rejects. */
+  async runBatch(): Promise<void> {
+    const items = this.#queue.take((rows) => this.predictUs(rows), performance.now());
+    if (items.length === 0) return;
+    this.#running = items.length;
+    try {
+      await this.#run(items);
+    } catch (thrown) {
+      await this.#failed(items, TuttiError.from(thrown));
+    } finally {
+      this.#running = 0;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#queue.clear(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
+    await this.#session.close();
+  }
+
+  async #run(items: readonly QueuedItem<TensorMap>[]): Promise<void> {
+    const startedAtMs = performance.now();
+    const outputs = await this.#session.run(
+      mergeBatch(
+        this.#session.metadata,
+        items.map((item) => item.input),
+      ),
+    );
+    let rows = 0;
+    for (const item of items) rows += item.rows;
+    const rowBytes = this.#session.metadata.batchAxis ? checkRows(outputs, rows, this.deployment) : 0;
+    const runUs = (performance.now() - startedAtMs) * 1000;
+    learnCost(this.#costs, rows, runUs);
+    let firstRow = 0;
+    for (const item of items) {
+      const stats = { queueUs: (startedAtMs - item.queuedAtMs) * 1000, runUs, batchItems: items.length };
+      if (items.length === 1) item.from.reply(item.id, { ok: true, value: outputs }, stats);
+      else if (rowBytes <= SHARED_RESULT_BYTES_A_ROW) item.from.replyRows(item.id, outputs, firstRow, item.rows, stats);
+      else item.from.reply(item.id, { ok: true, value: sliceRows(outputs, firstRow, item.rows) }, stats);
+      firstRow += item.rows;
+    }
+  }
+
+  /** D7: of a batch that failed, the items are run alone once, so that only the culprit fails. */
+  async #failed(items: readonly QueuedItem<TensorMap>[], error: TuttiError): Promise<void> {
+    if (items.length > 1 && error.code !== "BatchSizeMismatch") {
+      for (const item of items) {
+        try {
+          if (!item.idempotent) throw error;
+          await this.#run([item]);
+        } catch (thrown) {
+          await this.#failed([item], TuttiError.from(thrown));
+        }
+      }
+      return;
+    }
+    for (const { from, id } of items) from.reply(id, { ok: false, error }, NO_STATS);
+  }
+}
+
+/** @returns bytes of one row, over all outputs. */
+function checkRows(outputs: TensorMap, rows: number, deployment: string): number {
+  let bytes = 0;
+  for (const name in outputs) {
+    const { dims, data } = outputs[name]!;
+    if (dims[0] !== rows) {
+      throw new TuttiError(
+        "BatchSizeMismatch",
+        `${deployment}: output ${name} has ${dims[0] ?? "no"} rows for a batch of ${rows}`,
+      );
+    }
+    bytes += Array.isArray(data) ? Number.POSITIVE_INFINITY : (data as Float32Array).byteLength / rows;
+  }
+  return bytes;
+}

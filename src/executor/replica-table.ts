@@ -1,0 +1,63 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type CostReport, type IncomingCall, type LoadReport, NO_STATS } from "../wire/messages.ts";
+import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { ModelLane } from "./model-lane.ts";
+
+/** The replicas of one executor, by the number that calls name them with. */
+export class ReplicaTable {
+  readonly #replicas = new Map<number, HostedReplica>();
+  readonly #lane: ModelLane;
+  #draining = false;
+
+  constructor(lane: ModelLane) {
+    this.#lane = lane;
+  }
+
+  get(target: number): HostedReplica | undefined {
+    return this.#replicas.get(target);
+  }
+
+  add(replica: HostedReplica): void {
+    this.#replicas.set(replica.target, replica);
+  }
+
+  delete(target: number): void {
+    this.#replicas.delete(target);
+  }
+
+  all(): HostedReplica[] {
+    return [...this.#replicas.values()];
+  }
+
+  get ongoing(): number {
+    let ongoing = 0;
+    for (const replica of this.#replicas.values()) ongoing += replica.ongoing;
+    return ongoing;
+  }
+
+  /** From now on calls are refused as not started, so that their callers go elsewhere. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  accept(call: IncomingCall, from: ReplySink): void {
+    const replica = this.#replicas.get(call.target);
+    if (replica !== undefined && !this.#draining) return replica.accept(call, from);
+    const error = this.#draining
+      ? new TuttiError("Draining", "this executor is stopping", { started: "no" })
+      : new TuttiError("Unavailable", `replica ${call.target} is not hosted here`, { started: "no" });
+    from.reply(call.id, { ok: false, error }, NO_STATS);
+  }
+
+  /** Ids are the caller's, and a cancellation does not say which replica it is for: each looks among its own. */
+  cancel(id: number, from: ReplySink): void {
+    for (const replica of this.#replicas.values()) replica.cancel(id, from);
+  }
+
+  loadReport(): LoadReport {
+    let queuedItems = 0;
+    for (const replica of this.#replicas.values()) queuedItems += replica.queuedItems;
+    const costs: CostReport[] = this.#lane.lastRan.map((replica) => replica.cost());
+    return { backlogUs: this.#lane.backlogUs, queuedItems, costs };
+  }
+}

@@ -1,0 +1,65 @@
+import type { CostReport, LoadReport } from "../wire/messages.ts";
+import type { CallRequest } from "../wire/peer.ts";
+
+/** What carries calls to an executor: a peer, or the executor itself when it is this one. */
+export interface Link {
+  call(request: CallRequest): number;
+  cancel(id: number): void;
+}
+
+/**
+ * An executor as a router sees it: its connection, and how long it would take to do what it was given.
+ *
+ * Two estimates, of which the larger counts: what this router sent and has no answer to, and what the executor last
+ * said of all its callers' work, less the time since.
+ */
+export class Lane {
+  readonly id: string;
+  /** The executor is this process itself. */
+  readonly isLocal: boolean;
+  #link: Link | undefined;
+  #pendingUs = 0;
+  #reportedUs = 0;
+  #reportedAtMs = 0;
+  readonly #costs = new Map<number, CostReport>();
+
+  constructor(id: string, isLocal: boolean) {
+    this.id = id;
+    this.isLocal = isLocal;
+  }
+
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  open(link: Link): void {
+    this.#link = link;
+  }
+
+  close(): void {
+    this.#link = undefined;
+    this.#reportedUs = 0;
+  }
+
+  backlogUs(nowMs: number): number {
+    return Math.max(this.#pendingUs, this.#reportedUs - (nowMs - this.#reportedAtMs) * 1000);
+  }
+
+  costOf(target: number): CostReport | undefined {
+    return this.#costs.get(target);
+  }
+
+  sent(costUs: number): void {
+    this.#pendingUs += costUs;
+  }
+
+  ended(costUs: number): void {
+    this.#pendingUs = Math.max(0, this.#pendingUs - costUs);
+  }
+
+  report(load: LoadReport, nowMs: number): void {
+    this.#reportedUs = load.backlogUs;
+    this.#reportedAtMs = nowMs;
+    for (const cost of load.costs) this.#costs.set(cost.target, cost);
+  }
+}

@@ -1,0 +1,81 @@
+import { calledMethod } from "../api/http-call.ts";
+import { chooseReplica, type ReplicaLoad } from "../policy/choose-replica.ts";
+import type { Lane } from "./lane.ts";
+import type { DeploymentRoute } from "./snapshot.ts";
+
+/** Before a replica has said what it costs: calls are counted, not timed. */
+const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
+
+/** One replica and what this router has outstanding there. */
+export interface RoutedReplica {
+  readonly target: number;
+  readonly lane: Lane;
+  waitingItems: number;
+}
+
+/** The replicas of one deployment, and which of them takes the next call. */
+export class ReplicaSet {
+  readonly name: string;
+  readonly #idempotent: boolean | ReadonlySet<string>;
+  readonly #maxOngoing: number;
+  readonly replicas: readonly RoutedReplica[];
+  readonly #local: RoutedReplica | undefined;
+  /** Shared with the sets before and after this one: calls end where they began. */
+  readonly #ongoing: { calls: number };
+
+  /** @param previous the set that this one replaces: replicas that stay keep their counts. */
+  constructor(route: DeploymentRoute, laneOf: (executor: string) => Lane | undefined, previous?: ReplicaSet) {
+    this.name = route.name;
+    this.#idempotent = typeof route.idempotent === "boolean" ? route.idempotent : new Set(route.idempotent);
+    this.#maxOngoing = route.maxOngoing;
+    this.#ongoing = previous === undefined ? { calls: 0 } : previous.#ongoing;
+    this.replicas = route.replicas.flatMap(({ target, executor }) => {
+      const known = previous?.replicas.find((replica) => replica.target === target);
+      const lane = laneOf(executor);
+      return lane === undefined ? [] : [known ?? { target, lane, waitingItems: 0 }];
+    });
+    this.#local = this.replicas.find(({ lane }) => lane.isLocal);
+  }
+
+  get outstanding(): number {
+    return this.#ongoing.calls;
+  }
+
+  /** Calls outstanding that the replicas are meant to work on; more are refused at once (D4). */
+  get isFull(): boolean {
+    return this.#ongoing.calls >= this.#maxOngoing * Math.max(1, this.replicas.length);
+  }
+
+  isIdempotent(method: string): boolean {
+    return typeof this.#idempotent === "boolean" ? this.#idempotent : this.#idempotent.has(calledMethod(method));
+  }
+
+  /**
+   * The replica for the next call, among those whose executor is connected; those in `avoid` only if there is no other.
+   * A replica in this very executor is taken before all: a call that stays in its process costs nothing to carry.
+   */
+  choose(avoid: ReadonlySet<Lane> | undefined, nowMs: number, random: () => number): RoutedReplica | undefined {
+    if (this.#local !== undefined && avoid === undefined) return this.#local;
+    let candidates: readonly RoutedReplica[] = this.replicas;
+    if (avoid !== undefined || candidates.some(({ lane }) => lane.link === undefined)) {
+      const open = candidates.filter(({ lane }) => lane.link !== undefined);
+      const fresh = avoid === undefined ? open : open.filter(({ lane }) => !avoid.has(lane));
+      candidates = fresh.length > 0 ? fresh : open;
+    }
+    if (candidates.length <= 1) return candidates[0];
+    return candidates[chooseReplica(candidates.length, (index) => loadOf(candidates[index]!, nowMs), random)];
+  }
+
+  began(): void {
+    this.#ongoing.calls += 1;
+  }
+
+  ended(): void {
+    this.#ongoing.calls -= 1;
+  }
+}
+
+export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {
+  const { fixedUs, itemUs } = replica.lane.costOf(replica.target) ?? UNKNOWN_COST;
+  return { laneBacklogUs: replica.lane.backlogUs(nowMs), waitingItems: replica.waitingItems, fixedUs, itemUs };
+}

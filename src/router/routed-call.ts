@@ -1,0 +1,126 @@
+import type { OutgoingCall, PendingCall } from "../api/call-port.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { predictedFinishUs } from "../policy/choose-replica.ts";
+import { retryDecision } from "../policy/retry.ts";
+import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
+import type { CallRequest } from "../wire/peer.ts";
+import type { Lane, Link } from "./lane.ts";
+import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
+
+type CallState =
+  | { readonly kind: "waiting" }
+  | { readonly kind: "sent"; readonly replica: RoutedReplica; readonly link: Link; readonly id: number; readonly costUs: number }
+  | { readonly kind: "ended" };
+
+const WAITING: CallState = { kind: "waiting" };
+const ENDED: CallState = { kind: "ended" };
+
+/**
+ * One call from dispatch to its one end (D1), over as many attempts as D3 and the deadline allow. It is the request
+ * that a peer carries, and the handle by which its caller cancels it.
+ */
+export class RoutedCall implements CallRequest, PendingCall {
+  readonly #call: OutgoingCall;
+  readonly #retry: (call: RoutedCall) => void;
+  #set: ReplicaSet;
+  #state: CallState = WAITING;
+  #attempts = 0;
+  #deaths = 0;
+  #avoid: Set<Lane> | undefined;
+  target = 0;
+
+  constructor(call: OutgoingCall, set: ReplicaSet, retry: (call: RoutedCall) => void) {
+    this.#call = call;
+    this.#set = set;
+    this.#retry = retry;
+    set.began();
+  }
+
+  get method(): string {
+    return this.#call.method;
+  }
+  get args(): readonly unknown[] {
+    return this.#call.args;
+  }
+  get requestId(): string {
+    return this.#call.requestId;
+  }
+  get deadlineAtMs(): number {
+    return this.#call.deadlineAtMs;
+  }
+  get priority(): number {
+    return this.#call.priority;
+  }
+  get idempotent(): boolean {
+    return this.#set.isIdempotent(this.#call.method);
+  }
+  get deployment(): string {
+    return this.#call.deployment;
+  }
+  get isWaiting(): boolean {
+    return this.#state.kind === "waiting";
+  }
+  get avoid(): ReadonlySet<Lane> | undefined {
+    return this.#avoid;
+  }
+
+  /** Moves the call to the set that replaced the one it began in. */
+  follow(set: ReplicaSet): void {
+    if (set === this.#set) return;
+    this.#set = set;
+  }
+
+  send(replica: RoutedReplica, link: Link, nowMs: number): void {
+    this.#attempts += 1;
+    this.target = replica.target;
+    const load = loadOf(replica, nowMs);
+    const costUs = predictedFinishUs(load) - load.laneBacklogUs;
+    replica.waitingItems += 1;
+    replica.lane.sent(costUs);
+    this.#state = { kind: "sent", replica, link, id: link.call(this), costUs };
+  }
+
+  onEnd(outcome: CallOutcome, stats: CallStats): void {
+    const state = this.#state;
+    if (state.kind !== "sent") return;
+    state.replica.waitingItems -= 1;
+    state.replica.lane.ended(state.costUs);
+    if (outcome.ok) return this.end(outcome, stats);
+    const { error } = outcome;
+    if (error.code === "PeerClosed" && error.started !== "no") this.#deaths += 1;
+    const decision = retryDecision({
+      code: error.code,
+      started: error.started,
+      idempotent: this.idempotent,
+      attempts: this.#attempts,
+      deaths: this.#deaths,
+    });
+    if (decision === "give up") return this.end(outcome, stats);
+    if (decision === "poison") {
+      const message = `${this.deployment}.${this.method}(): ${this.#deaths} executors died while they had this input; given up`;
+      return this.end({ ok: false, error: new TuttiError("PoisonInput", message, { started: "maybe" }) }, stats);
+    }
+    this.#avoid ??= new Set();
+    this.#avoid.add(state.replica.lane);
+    this.#state = WAITING;
+    this.#retry(this);
+  }
+
+  cancel(): void {
+    if (this.#state.kind === "sent") return this.#state.link.cancel(this.#state.id);
+    if (this.#state.kind === "waiting") {
+      this.fail(new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "no" }));
+    }
+  }
+
+  fail(error: TuttiError): void {
+    this.end({ ok: false, error }, NO_STATS);
+  }
+
+  end(outcome: CallOutcome, stats: CallStats): void {
+    if (this.#state.kind === "ended") return;
+    this.#state = ENDED;
+    this.#set.ended();
+    this.#call.onEnd(outcome, stats);
+  }
+}

@@ -1,0 +1,161 @@
+import type { CallPort, OutgoingCall, PendingCall } from "../api/call-port.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { DeadlineWatch } from "../wire/deadline-watch.ts";
+import { Lane, type Link } from "./lane.ts";
+import { ReplicaSet } from "./replica-set.ts";
+import { RoutedCall } from "./routed-call.ts";
+import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
+
+export interface RouterOptions {
+  /** The executor that this router lives in, if it lives in one. */
+  readonly localExecutor?: string;
+  /** Starts to connect to an executor; what comes of it is told by `laneOpened` and `laneClosed`. */
+  readonly connect: (executor: ExecutorAddress) => void;
+  /** Called for executors that a snapshot no longer has. */
+  readonly disconnect: (executorId: string) => void;
+  /** Calls that wait for a replica to be there, before more are refused. Default 16,384. */
+  readonly maxWaitingCalls?: number;
+  readonly random?: () => number;
+}
+
+/**
+ * Sends each call to a replica, by the newest snapshot it was given.
+ *
+ * - **R1** A snapshot replaces the one before it as a whole; calls under way keep the replica they have.
+ * - **R2** A call without a replica waits for one, bounded in number and by its own deadline, and is then served.
+ * - **R3** A failed attempt is repeated by the rule D3 alone, elsewhere when there is an elsewhere.
+ * - **R4** Outstanding calls of a deployment are bounded by what its replicas take; the refusal is immediate.
+ */
+export class Router implements CallPort {
+  readonly #options: RouterOptions;
+  readonly #random: () => number;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #waiting = new Set<RoutedCall>();
+  readonly #deadlines = new DeadlineWatch((nowMs) => this.#expireWaiting(nowMs));
+  readonly #retry = (call: RoutedCall) => this.#route(call);
+  #snapshot = EMPTY_SNAPSHOT;
+  #sets = new Map<string, ReplicaSet>();
+  #closed = false;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+  }
+
+  /** R1. Snapshots that are not newer are ignored, since they may come over several connections. */
+  apply(snapshot: RoutingSnapshot): void {
+    if (snapshot.version <= this.#snapshot.version || this.#closed) return;
+    this.#snapshot = snapshot;
+    const wanted = new Set(snapshot.executors.map(({ id }) => id));
+    for (const executor of snapshot.executors) {
+      if (this.#lanes.has(executor.id)) continue;
+      this.#lanes.set(executor.id, new Lane(executor.id, executor.id === this.#options.localExecutor));
+      this.#options.connect(executor);
+    }
+    for (const id of this.#lanes.keys()) {
+      if (wanted.has(id)) continue;
+      this.#lanes.delete(id);
+      this.#options.disconnect(id);
+    }
+    const sets = new Map<string, ReplicaSet>();
+    for (const route of snapshot.deployments) {
+      sets.set(route.name, new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name)));
+    }
+    this.#sets = sets;
+    this.#routeWaiting();
+  }
+
+  lane(executorId: string): Lane | undefined {
+    return this.#lanes.get(executorId);
+  }
+
+  laneOpened(executorId: string, link: Link): void {
+    this.#lanes.get(executorId)?.open(link);
+    this.#routeWaiting();
+  }
+
+  laneClosed(executorId: string): void {
+    this.#lanes.get(executorId)?.close();
+  }
+
+  dispatch(call: OutgoingCall): PendingCall {
+    const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
+    const routed = new RoutedCall(call, set, this.#retry);
+    const refusal = this.#refusal(set, call);
+    if (refusal === undefined) this.#route(routed);
+    else queueMicrotask(() => routed.fail(refusal));
+    return routed;
+  }
+
+  get outstandingCalls(): number {
+    let calls = 0;
+    for (const set of this.#sets.values()) calls += set.outstanding;
+    return calls;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#deadlines.close();
+    const error = new TuttiError("Draining", "this process is shutting down", { started: "no" });
+    for (const call of this.#waiting) call.fail(error);
+    this.#waiting.clear();
+  }
+
+  #refusal(set: ReplicaSet, call: OutgoingCall): TuttiError | undefined {
+    if (this.#closed) return new TuttiError("Draining", "this process is shutting down", { started: "no" });
+    if (set.isFull) {
+      const message = `${call.deployment} has ${set.outstanding} calls under way, as many as its replicas take`;
+      return new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 });
+    }
+    return undefined;
+  }
+
+  #route(call: RoutedCall): void {
+    const set = this.#sets.get(call.deployment);
+    if (set !== undefined) call.follow(set);
+    const nowMs = performance.now();
+    const replica = set?.choose(call.avoid, nowMs, this.#random);
+    const link = replica?.lane.link;
+    if (replica === undefined || link === undefined) return this.#wait(call);
+    call.send(replica, link, nowMs);
+  }
+
+  #wait(call: RoutedCall): void {
+    const limit = this.#options.maxWaitingCalls ?? 16_384;
+    if (this.#closed || this.#waiting.size >= limit) {
+      const message = `${call.deployment} has no replica, and ${this.#waiting.size} calls wait for one already`;
+      const error = new TuttiError("Unavailable", message, { started: "no", retryAfterSeconds: 1 });
+      queueMicrotask(() => call.fail(error));
+      return;
+    }
+    this.#waiting.add(call);
+    this.#deadlines.add(call.deadlineAtMs);
+  }
+
+  #routeWaiting(): void {
+    const calls = [...this.#waiting];
+    this.#waiting.clear();
+    for (const call of calls) if (call.isWaiting) this.#route(call);
+  }
+
+  #expireWaiting(nowMs: number): number {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    for (const call of this.#waiting) {
+      if (!call.isWaiting) this.#waiting.delete(call);
+      else if (call.deadlineAtMs <= nowMs) {
+        this.#waiting.delete(call);
+        const message = `${call.deployment} had no replica before the deadline`;
+        call.fail(new TuttiError("DeadlineExceeded", message, { started: "no" }));
+      } else earliestMs = Math.min(earliestMs, call.deadlineAtMs);
+    }
+    return earliestMs;
+  }
+
+  /** A deployment that no snapshot named yet: its calls wait like those of one without replicas (R2). */
+  #unknownSet(name: string): ReplicaSet {
+    const route = { name, idempotent: false, maxOngoing: 1024, replicas: [] };
+    const set = new ReplicaSet(route, () => undefined);
+    if (this.#sets.size < 4096) this.#sets.set(name, set);
+    return set;
+  }
+}

@@ -1,0 +1,28 @@
+/** Where every replica of an application is: made by the node, given whole to each router, never changed. */
+export interface RoutingSnapshot {
+  /** Grows with every change; a router ignores a snapshot that is not newer. */
+  readonly version: number;
+  readonly executors: readonly ExecutorAddress[];
+  readonly deployments: readonly DeploymentRoute[];
+}
+
+export interface ExecutorAddress {
+  readonly id: string;
+  readonly socketPath: string;
+}
+
+export interface DeploymentRoute {
+  readonly name: string;
+  readonly idempotent: boolean | readonly string[];
+  /** Calls one replica takes at a time. */
+  readonly maxOngoing: number;
+  readonly replicas: readonly ReplicaAddress[];
+}
+
+export interface ReplicaAddress {
+  /** Number of the replica, unique in the node's life. */
+  readonly target: number;
+  readonly executor: string;
+}
+
+export const EMPTY_SNAPSHOT: RoutingSnapshot = Object.freeze({ version: 0, executors: [], deployments: [] });
