@@ -1,0 +1,73 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type CompiledFallback, compileFallback } from "./fallback.ts";
+import type { ApplicationSpec, RouteSpec } from "./ingress-target.ts";
+import { type PathSegment, parsePathPattern, parseRoutePrefix } from "./path-pattern.ts";
+import { PathTrie } from "./path-trie.ts";
+
+/** Methods a route may have, and a `fetch` application takes. `Request` refuses CONNECT and TRACE. */
+export const HTTP_METHODS: readonly string[] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+export interface CompiledRoute {
+  /** Place in the application's `routes`. */
+  readonly index: number;
+  readonly spec: RouteSpec;
+  readonly pattern: readonly PathSegment[];
+  readonly paramNames: readonly string[];
+  readonly fallback: CompiledFallback | undefined;
+}
+
+export interface CompiledApplication {
+  readonly name: string;
+  readonly kind: "routes" | "fetch";
+  /** The route, "" for `/`. */
+  readonly prefix: string;
+  readonly deadlineMs: number;
+  readonly tries: ReadonlyMap<string, PathTrie<CompiledRoute>>;
+}
+
+export function compileApplication(spec: ApplicationSpec): CompiledApplication {
+  const where = `application "${spec.name}"`;
+  if (spec.name === "") throw new TuttiError("InvalidOptions", `${where}: expected a name that is not empty`);
+  if (!Number.isFinite(spec.deadlineMs) || spec.deadlineMs <= 0) {
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: deadlineMs must be a positive number, got ${spec.deadlineMs}`,
+    );
+  }
+  const prefix = parseRoutePrefix(spec.route, where);
+  const tries = new Map<string, PathTrie<CompiledRoute>>();
+  spec.routes.forEach((route, index) => {
+    addRoute(tries, compileRoute(route, index, where), where);
+  });
+  return { name: spec.name, kind: spec.kind, prefix, deadlineMs: spec.deadlineMs, tries };
+}
+
+function compileRoute(spec: RouteSpec, index: number, application: string): CompiledRoute {
+  const where = `${application}: route "${spec.method} ${spec.path}"`;
+  if (!HTTP_METHODS.includes(spec.method)) {
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: unknown method; expected one of ${HTTP_METHODS.join(", ")}`,
+    );
+  }
+  const pattern = parsePathPattern(spec.path, where);
+  const paramNames = pattern.flatMap((s) => (s.kind === "param" ? [s.name] : []));
+  const fallback =
+    spec.fallback === undefined
+      ? undefined
+      : compileFallback(spec.fallback, paramNames, `${where}: fallback`);
+  return { index, spec, pattern, paramNames, fallback };
+}
+
+function addRoute(tries: Map<string, PathTrie<CompiledRoute>>, route: CompiledRoute, where: string): void {
+  const { method, path } = route.spec;
+  const trie = tries.get(method) ?? new PathTrie<CompiledRoute>();
+  tries.set(method, trie);
+  const other = trie.add(route.pattern, route);
+  if (other !== undefined) {
+    throw new TuttiError(
+      "DuplicateName",
+      `${where}: routes "${method} ${other.spec.path}" and "${method} ${path}" match the same paths`,
+    );
+  }
+}

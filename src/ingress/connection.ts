@@ -1,0 +1,106 @@
+import type { Socket } from "node:net";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { rawErrorAnswer } from "./error-answer.ts";
+
+/** What a connection asks of a request on it. */
+export interface LiveExchange {
+  readonly isReading: boolean;
+  /** The client is gone. */
+  abandon(): void;
+  /** Ends the request with an error and the connection after it. */
+  refuse(error: TuttiError): void;
+}
+
+/**
+ * One client connection and its unanswered requests: several if it pipelines. Node answers them in order.
+ *
+ * - **K1** When the connection ends, each request still on it is abandoned.
+ * - **K2** When its bytes stop being HTTP, requests before that are answered first, then the error, then it is closed.
+ */
+export class Connection {
+  readonly socket: Socket;
+  newest: LiveExchange | undefined;
+  readonly #live = new Set<LiveExchange>();
+  readonly #requestIdForFaults: () => string;
+  #bytesAtLastRequest = 0;
+  #fault: TuttiError | undefined;
+
+  constructor(socket: Socket, requestIdForFaults: () => string) {
+    this.socket = socket;
+    this.#requestIdForFaults = requestIdForFaults;
+  }
+
+  /** No request here, none half received, and no answer half sent. */
+  get isIdle(): boolean {
+    const { socket } = this;
+    return (
+      this.#live.size === 0 && socket.writableLength === 0 && socket.bytesRead === this.#bytesAtLastRequest
+    );
+  }
+
+  get hasLive(): boolean {
+    return this.#live.size > 0;
+  }
+
+  opened(exchange: LiveExchange): void {
+    this.#live.add(exchange);
+    this.newest = exchange;
+  }
+
+  received(): void {
+    this.#bytesAtLastRequest = this.socket.bytesRead;
+  }
+
+  /** The answer has been handed to the operating system. */
+  finished(exchange: LiveExchange): void {
+    this.#live.delete(exchange);
+    if (this.newest === exchange) this.newest = undefined;
+    if (this.#fault !== undefined && this.#live.size === 0) this.#endWith(this.#fault);
+  }
+
+  fail(error: TuttiError): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = error;
+    if (this.newest?.isReading) this.newest.refuse(error);
+    else if (this.#live.size === 0) this.#endWith(error);
+  }
+
+  closed(): void {
+    for (const exchange of this.#live) exchange.abandon();
+    this.#live.clear();
+    this.newest = undefined;
+  }
+
+  #endWith(error: TuttiError): void {
+    if (this.socket.writable) this.socket.end(rawErrorAnswer(error, this.#requestIdForFaults()));
+    closeSoon(this.socket);
+  }
+}
+
+export const LINGER_MS = 1000;
+
+/**
+ * Closing a socket with unread input sends a reset, and a reset can destroy an answer the client has not read yet. So the
+ * answer is followed by our half of the close, and the rest of the input is read and dropped for a while.
+ */
+export function closeSoon(socket: Socket): void {
+  socket.resume();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+/** What a parser error or time-out of Node's HTTP server means, by its code. */
+export function faultOf(code: string | undefined): TuttiError {
+  switch (code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new TuttiError("RequestTimeout", "the request was not received in time");
+    case "HPE_HEADER_OVERFLOW":
+      return new TuttiError(
+        "HeaderTooLarge",
+        "the request line and headers are larger than the limit (http.maxHeaderBytes)",
+      );
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return new TuttiError("PayloadTooLarge", "the chunk extensions of the body are too large");
+    default:
+      return new TuttiError("InvalidArgument", `the request is not valid HTTP/1.1 (${code ?? "unknown"})`);
+  }
+}

@@ -1,0 +1,22 @@
+import type { BaseLogger } from "pino";
+import type { DeadlineWheel } from "./deadline-wheel.ts";
+import type { IngressCounters } from "./ingress-counters.ts";
+import type { ResolvedIngressOptions } from "./ingress-options.ts";
+import type { IngressTarget } from "./ingress-target.ts";
+import type { RequestIds } from "./request-id.ts";
+import type { RouteTable } from "./route-table.ts";
+
+export type IngressLog = Pick<BaseLogger, "debug" | "info" | "warn" | "error">;
+
+/** What every request shares. `table` and `draining` change while the edge runs; a request reads them once. */
+export interface EdgeServices {
+  table: RouteTable;
+  /** From now on the last answer on each connection closes it. */
+  draining: boolean;
+  readonly target: IngressTarget;
+  readonly options: ResolvedIngressOptions;
+  readonly counters: IngressCounters;
+  readonly wheel: DeadlineWheel;
+  readonly ids: RequestIds;
+  readonly log: IngressLog;
+}

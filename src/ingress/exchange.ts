@@ -1,0 +1,257 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { faultOfAnswer } from "./answer-headers.ts";
+import { writeAnswer } from "./answer-writer.ts";
+import { type BodyOutcome, bodyTooLarge, declaredBytes, hasBody, readBody } from "./body-reader.ts";
+import type { Connection, LiveExchange } from "./connection.ts";
+import type { Expiring, WheelEntry } from "./deadline-wheel.ts";
+import { edgeRequest } from "./edge-request.ts";
+import type { EdgeServices } from "./edge-services.ts";
+import { statusOf } from "./error-answer.ts";
+import { logAnswer, logCancelled } from "./exchange-log.ts";
+import { callsForFallback, fallbackReason } from "./fallback.ts";
+import { countStatus } from "./ingress-counters.ts";
+import type { EdgeAnswer, PendingAnswer } from "./ingress-target.ts";
+import { parseJsonBody } from "./json-body.ts";
+import {
+  applicationOutgoing,
+  errorOutgoing,
+  fallbackOutgoing,
+  jsonOutgoing,
+  type OutgoingAnswer,
+  type RequestMark,
+} from "./outgoing-answer.ts";
+import { planRequest, type RequestPlan } from "./request-plan.ts";
+
+type CallPlan = Extract<RequestPlan, { kind: "call" }>;
+
+/** Where a request stands; each state owns what must be let go when it is left. */
+type Phase =
+  | { readonly kind: "deciding" }
+  | { readonly kind: "reading"; readonly timer: WheelEntry }
+  | {
+      readonly kind: "calling";
+      readonly timer: WheelEntry;
+      readonly pending: PendingAnswer;
+      readonly body: unknown;
+    }
+  | { readonly kind: "ended" };
+
+const DECIDING: Phase = { kind: "deciding" };
+const ENDED: Phase = { kind: "ended" };
+
+/**
+ * One request from its head to its answer. Invariants:
+ * - **I1** It ends exactly once: answered, or abandoned because the client is gone.
+ * - **I2** A call whose answer nobody will read is cancelled, once.
+ * - **I3** Once the request is received, it is answered by its deadline (plus the wheel's granule), whatever the target does.
+ * - **I4** Every answer of the edge has `x-request-id`, `x-tutti-degraded` and `server-timing`; every error is JSON.
+ */
+export class Exchange implements LiveExchange, Expiring, RequestMark {
+  readonly #services: EdgeServices;
+  readonly #connection: Connection;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #startedAtMs = performance.now();
+  readonly id: string;
+  #phase: Phase = DECIDING;
+  #plan: CallPlan | undefined;
+
+  constructor(
+    services: EdgeServices,
+    connection: Connection,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    this.#services = services;
+    this.#connection = connection;
+    this.#request = request;
+    this.#response = response;
+    this.id = services.ids.idFor(request.headers["x-request-id"]);
+  }
+
+  get isReading(): boolean {
+    return this.#phase.kind === "reading";
+  }
+
+  begin(): void {
+    const { table, options, counters, target, draining } = this.#services;
+    counters.requests++;
+    counters.inFlight++;
+    this.#connection.opened(this);
+    if (!hasBody(this.#request)) this.#connection.received();
+    const plan = planRequest(table, this.#request, options.maxUrlBytes);
+    switch (plan.kind) {
+      case "call":
+        this.#plan = plan;
+        this.#read();
+        break;
+      case "health":
+        this.#send(jsonOutgoing(this, 200, '{"status":"alive"}'));
+        break;
+      case "readiness":
+        this.#sendReadiness(draining ? { ready: false, reason: "draining" } : target.readiness());
+        break;
+      case "options":
+        this.#send(jsonOutgoing(this, 204, "", ["allow", plan.allow]));
+        break;
+      case "refuse":
+        this.#send(errorOutgoing(this, plan.error, plan.allow === undefined ? [] : ["allow", plan.allow]));
+    }
+  }
+
+  /** A wheel entry ran out: the client's time to send its body, or the time to answer. */
+  expire(): void {
+    const { counters, options } = this.#services;
+    const phase = this.#phase;
+    if (phase.kind === "reading") {
+      counters.requestTimeouts++;
+      const message = `the body was not received within ${options.bodyTimeoutMs} ms`;
+      this.refuse(new TuttiError("RequestTimeout", message, { path: "body" }));
+    } else if (phase.kind === "calling") {
+      counters.deadlineExceeded++;
+      const message = `no answer within ${this.#plan?.timeoutMs} ms`;
+      this.#fail(new TuttiError("DeadlineExceeded", message), phase.body);
+      phase.pending.cancel();
+    }
+  }
+
+  elapsedMs(): number {
+    return performance.now() - this.#startedAtMs;
+  }
+
+  refuse(error: TuttiError): void {
+    this.#send(errorOutgoing(this, error));
+  }
+
+  abandon(): void {
+    const phase = this.#phase;
+    if (phase.kind === "ended") return;
+    this.#end();
+    if (phase.kind === "calling") phase.pending.cancel();
+    this.#services.counters.cancelled++;
+    logCancelled(this.#services, this.#request, this.id, this.elapsedMs());
+  }
+
+  #read(): void {
+    if (!hasBody(this.#request)) {
+      this.#call(undefined);
+      return;
+    }
+    const { options, wheel } = this.#services;
+    if ((declaredBytes(this.#request) ?? 0) > options.maxBodyBytes) {
+      this.refuse(bodyTooLarge(options.maxBodyBytes));
+      return;
+    }
+    this.#phase = { kind: "reading", timer: wheel.add(this.#startedAtMs + options.bodyTimeoutMs, this) };
+    readBody(this.#request, options.maxBodyBytes, (outcome) => this.#onBody(outcome));
+  }
+
+  #onBody(outcome: BodyOutcome): void {
+    if (this.#phase.kind !== "reading") return;
+    if (outcome.kind === "too-large") {
+      this.refuse(bodyTooLarge(this.#services.options.maxBodyBytes));
+      return;
+    }
+    this.#services.wheel.remove(this.#phase.timer);
+    this.#phase = DECIDING;
+    this.#connection.received();
+    if (outcome.bytes.length === 0) this.#call(undefined);
+    else if (this.#plan?.route === undefined) this.#call(outcome.bytes);
+    else if (!this.#plan.route.spec.takesBody) this.#call(undefined);
+    else this.#callWithJson(outcome.bytes);
+  }
+
+  #callWithJson(bytes: Uint8Array): void {
+    const parsed = parseJsonBody(bytes, this.#services.options.maxJsonDepth);
+    if (parsed instanceof TuttiError) this.refuse(parsed);
+    else this.#call(parsed.value);
+  }
+
+  #call(body: unknown): void {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const { target, wheel } = this.#services;
+    const deadlineAtMs = performance.now() + plan.timeoutMs;
+    let pending: PendingAnswer;
+    try {
+      pending = target.call(edgeRequest(this.#request, this.id, plan, body, deadlineAtMs));
+    } catch (thrown) {
+      this.#fail(TuttiError.from(thrown, "Internal"), body);
+      return;
+    }
+    this.#phase = { kind: "calling", timer: wheel.add(deadlineAtMs, this), pending, body };
+    pending.answer.then(
+      (answer) => {
+        if (this.#phase.kind === "calling") this.#answer(answer, body);
+      },
+      (thrown: unknown) => {
+        if (this.#phase.kind === "calling") this.#fail(TuttiError.from(thrown, "Internal"), body);
+      },
+    );
+  }
+
+  #sendReadiness({ ready, reason }: { readonly ready: boolean; readonly reason: string }): void {
+    const body = JSON.stringify({ ready, reason });
+    this.#send(jsonOutgoing(this, ready ? 200 : 503, body, ready ? [] : ["retry-after", "1"]));
+  }
+
+  #answer(answer: EdgeAnswer, body: unknown): void {
+    const fault = faultOfAnswer(answer);
+    if (fault === undefined) this.#send(applicationOutgoing(this, answer));
+    else this.#fail(fault, body);
+  }
+
+  /** The call failed: the route's fallback where it has one for this case, else the error. */
+  #fail(error: TuttiError, body: unknown): void {
+    const plan = this.#plan;
+    const fallback = callsForFallback(error, statusOf(error)) ? plan?.route?.fallback : undefined;
+    const reason = fallbackReason(error.code);
+    const values = {
+      requestId: this.id,
+      latencyMs: this.elapsedMs(),
+      reason,
+      params: plan?.params ?? {},
+      body,
+    };
+    const text = fallback?.render(values);
+    if (fallback === undefined || text === undefined) {
+      this.refuse(error);
+    } else {
+      this.#services.counters.fallbacks++;
+      this.#send(fallbackOutgoing(this, fallback.status, text, error));
+    }
+  }
+
+  #send(outgoing: OutgoingAnswer): void {
+    const closes = this.#closesConnection();
+    this.#end();
+    const request = this.#request;
+    // The connection is idle only when the rest of an unwanted body has been dropped.
+    if (!closes && !request.complete) request.once("end", () => this.#connection.received());
+    writeAnswer(request, this.#response, outgoing, closes, () => this.#connection.finished(this));
+    countStatus(this.#services.counters, outgoing.status);
+    if (outgoing.degraded) this.#services.counters.degraded++;
+    logAnswer(this.#services, request, this.id, outgoing.status, this.elapsedMs(), outgoing.error);
+  }
+
+  #closesConnection(): boolean {
+    // A body given up half-way cannot be told from the next request.
+    if (this.#phase.kind === "reading") return true;
+    const { draining, options } = this.#services;
+    if (draining && this.#connection.newest === this) return true;
+    // A refused request's body is dropped to keep the connection, if it is known to be small.
+    const request = this.#request;
+    return (
+      !request.complete && hasBody(request) && (declaredBytes(request) ?? Infinity) > options.maxBodyBytes
+    );
+  }
+
+  /** Leaves the current phase and lets go of what it owned, except the pending call. */
+  #end(): void {
+    const phase = this.#phase;
+    if (phase.kind === "reading" || phase.kind === "calling") this.#services.wheel.remove(phase.timer);
+    this.#phase = ENDED;
+    this.#services.counters.inFlight--;
+  }
+}

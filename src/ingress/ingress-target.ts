@@ -1,0 +1,83 @@
+/**
+ * The port between the edge and whatever carries a call to the application (router and code executor).
+ * Everything that crosses it is data: the edge never sees user code.
+ */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * An answer as data, served by the edge when the application cannot: one body, or one per value of a path
+ * parameter (no entry for a value: no fallback). Strings that are exactly `$requestId`, `$latencyMs`, `$reason`,
+ * `$params.<name>` or `$body.<field>` are replaced by the value, `null` if there is none. `status` defaults to 200.
+ */
+export type FallbackSpec =
+  | { readonly status?: number; readonly body: Json }
+  | { readonly status?: number; readonly byParam: string; readonly bodies: Readonly<Record<string, Json>> };
+
+export interface RouteSpec {
+  readonly method: string;
+  /** Relative to the application's route, e.g. `/:game`; `/` is the route itself. */
+  readonly path: string;
+  /** Method of the ingress class. */
+  readonly handler: string;
+  readonly takesBody: boolean;
+  readonly fallback?: FallbackSpec;
+  readonly idempotent: boolean;
+}
+
+export interface ApplicationSpec {
+  readonly name: string;
+  readonly version: string;
+  /** Path prefix, e.g. `/offers`, or `/`. */
+  readonly route: string;
+  readonly deadlineMs: number;
+  /** `fetch`: one handler takes every method and path below the route; `routes` is empty then. */
+  readonly kind: "routes" | "fetch";
+  readonly routes: readonly RouteSpec[];
+}
+
+export interface EdgeRequest {
+  readonly requestId: string;
+  readonly application: string;
+  /** Index into the application's `routes`; -1 for a `fetch` application. */
+  readonly routeIndex: number;
+  readonly method: string;
+  /** Path and query as the client sent them, e.g. `/offers/tower?explain=1`. */
+  readonly url: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | string[]>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Parsed JSON for routes, `Uint8Array` for `fetch`, `undefined` if the client sent none. */
+  readonly body: unknown;
+  /** Absolute, on the scale of `performance.now()`. */
+  readonly deadlineAtMs: number;
+}
+
+export interface StageTime {
+  readonly name: string;
+  readonly ms: number;
+}
+
+export interface EdgeAnswer {
+  readonly status: number;
+  /** Empty: no content type is sent. */
+  readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** One `set-cookie` header each; they cannot be joined into one. */
+  readonly setCookies?: readonly string[];
+  readonly body: Uint8Array | string;
+  readonly degraded: boolean;
+  readonly stages: readonly StageTime[];
+}
+
+export interface PendingAnswer {
+  /** Rejects with a `TuttiError`. */
+  readonly answer: Promise<EdgeAnswer>;
+  /** The client is gone or the deadline has passed: nobody reads the answer. Called at most once. */
+  cancel(): void;
+}
+
+export interface IngressTarget {
+  /** May throw a `TuttiError` at once, e.g. `Overloaded`. */
+  call(request: EdgeRequest): PendingAnswer;
+  readiness(): { readonly ready: boolean; readonly reason: string };
+}

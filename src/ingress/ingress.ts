@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto";
+import { Server as NetServer } from "node:net";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { Connections } from "./connections.ts";
+import { DeadlineWheel } from "./deadline-wheel.ts";
+import type { EdgeServices, IngressLog } from "./edge-services.ts";
+import { createHttpHost, type HttpHost } from "./http-host.ts";
+import { createCounters, type IngressCounts } from "./ingress-counters.ts";
+import type { ResolvedIngressOptions } from "./ingress-options.ts";
+import type { ApplicationSpec, IngressTarget } from "./ingress-target.ts";
+import { RequestIds } from "./request-id.ts";
+import { RouteTable } from "./route-table.ts";
+
+export interface IngressParts {
+  readonly options: ResolvedIngressOptions;
+  readonly target: IngressTarget;
+  readonly log: IngressLog;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DrainReport {
+  /** Requests still unanswered, and connections still open, when `drain` returned: 0 unless the deadline passed. */
+  readonly requestsLeft: number;
+  readonly connectionsLeft: number;
+}
+
+type State =
+  | { readonly kind: "new" }
+  | { readonly kind: "listening"; readonly host: HttpHost; readonly address: Promise<ListenAddress> }
+  | { readonly kind: "draining"; readonly host: HttpHost; readonly done: Promise<DrainReport> }
+  | { readonly kind: "closed"; readonly done: Promise<void> };
+
+const NOTHING_LEFT: DrainReport = { requestsLeft: 0, connectionsLeft: 0 };
+const DRAIN_POLL_MS = 10;
+
+/**
+ * The HTTP edge of a node: `start → drain → close`, each idempotent. Invariants:
+ * - **L1** A change of applications is atomic: a request sees the old table or the new one.
+ * - **L2** A request received before `drain`, or on an open connection during its grace, is answered, unless the deadline of
+ *   the drain passes first.
+ * - **L3** After `close` no socket and no timer is left.
+ */
+export class Ingress {
+  readonly #services: EdgeServices;
+  readonly #connections: Connections;
+  #state: State = { kind: "new" };
+
+  /** Listens only after `start`; serves no application until `setApplications`. */
+  constructor({ options, target, log }: IngressParts) {
+    const counters = createCounters();
+    const ids = new RequestIds(randomBytes(5).toString("hex"));
+    this.#services = {
+      table: RouteTable.compile([]),
+      draining: false,
+      target,
+      options,
+      counters,
+      wheel: new DeadlineWheel(),
+      ids,
+      log,
+    };
+    this.#connections = new Connections(options.maxConnections, counters, ids);
+  }
+
+  /** @throws TuttiError `InvalidOptions` or `DuplicateName`; the applications served then stay as they were. */
+  setApplications(specs: readonly ApplicationSpec[]): void {
+    this.#services.table = RouteTable.compile(specs);
+  }
+
+  counts(): IngressCounts {
+    return { ...this.#services.counters };
+  }
+
+  /** @throws TuttiError `PortInUse` or `StartFailed` */
+  start(): Promise<ListenAddress> {
+    const state = this.#state;
+    if (state.kind === "listening") return state.address;
+    if (state.kind !== "new") {
+      return Promise.reject(
+        new TuttiError("StartFailed", `the ingress is ${state.kind} and cannot start again`),
+      );
+    }
+    const host = createHttpHost(this.#services, this.#connections);
+    const address = this.#listen(host);
+    this.#state = { kind: "listening", host, address };
+    return address;
+  }
+
+  /** Takes no new connections, answers what was received, then closes idle connections. */
+  drain({ deadlineMs }: { readonly deadlineMs: number }): Promise<DrainReport> {
+    const state = this.#state;
+    if (state.kind === "draining") return state.done;
+    if (state.kind !== "listening") return Promise.resolve(NOTHING_LEFT);
+    const done = this.#drain(state.host, performance.now() + deadlineMs);
+    this.#state = { kind: "draining", host: state.host, done };
+    return done;
+  }
+
+  /** Ends every connection; what is still unanswered is cancelled. Call `drain` first to lose nothing. */
+  close(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === "closed") return state.done;
+    const done = state.kind === "new" ? Promise.resolve() : this.#close(state.host);
+    this.#state = { kind: "closed", done };
+    return done;
+  }
+
+  async #listen({ fastify, server }: HttpHost): Promise<ListenAddress> {
+    const { host, port } = this.#services.options;
+    try {
+      await fastify.listen({ host, port });
+    } catch (thrown) {
+      throw listenError(thrown, host, port);
+    }
+    const address = server.address();
+    return { host, port: typeof address === "object" && address !== null ? address.port : port };
+  }
+
+  async #drain({ server }: HttpHost, deadlineAtMs: number): Promise<DrainReport> {
+    const { options, counters } = this.#services;
+    this.#services.draining = true;
+    // One turn of the event loop accepts what waits in the kernel's backlog; it would be reset otherwise.
+    await nextTurn();
+    await nextTurn();
+    // `http.Server.close` also closes idle connections at once, and with them requests on their way to us.
+    NetServer.prototype.close.call(server);
+    const graceEndsAtMs = performance.now() + options.drainGraceMs;
+    while (this.#connections.size > 0 && performance.now() < deadlineAtMs) {
+      await delay(Math.min(DRAIN_POLL_MS, Math.max(0, deadlineAtMs - performance.now())));
+      // After a turn of the loop all that had arrived is read: an idle connection has nothing in the kernel.
+      await nextTurn();
+      if (performance.now() >= graceEndsAtMs) this.#connections.closeIdle();
+    }
+    return { requestsLeft: counters.inFlight, connectionsLeft: this.#connections.size };
+  }
+
+  async #close({ fastify }: HttpHost): Promise<void> {
+    this.#services.draining = true;
+    const closed = fastify.close();
+    this.#connections.closeAll();
+    await closed;
+    this.#services.wheel.close();
+  }
+}
+
+function listenError(thrown: unknown, host: string, port: number): TuttiError {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  if (code === "EADDRINUSE") {
+    const message = `port ${port} on ${host} (${host}:${port}) is in use by another program: stop that one, or set http.port to another port`;
+    return new TuttiError("PortInUse", message, { path: "http.port", cause: thrown });
+  }
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new TuttiError("StartFailed", `cannot listen on ${host}:${port}: ${reason}`, {
+    path: "http.host",
+    cause: thrown,
+  });
+}
