@@ -1,0 +1,15 @@
+import type { ErrorCode } from "../errors/codes.ts";
+
+/** What scripts can tell apart. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, moduleFailed: 3, modelFailed: 4, portInUse: 5 } as const;
+
+const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  InvalidOptions: EXIT.usage,
+  DuplicateName: EXIT.usage,
+  ModuleLoadFailed: EXIT.moduleFailed,
+  ModelNotFound: EXIT.modelFailed,
+  ModelInvalid: EXIT.modelFailed,
+  PortInUse: EXIT.portInUse,
+};
+
+export const exitCodeOf = (code: ErrorCode): number => BY_CODE[code] ?? EXIT.failed;

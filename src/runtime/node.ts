@@ -1,0 +1,170 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ApplicationGraph } from "../api/graph.ts";
+import { type NodeOptions, resolveNodeOptions, type ResolvedNodeOptions } from "../config/node-options.ts";
+import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { Fleet } from "../executor/fleet.ts";
+import type { IngressLog } from "../ingress/edge-services.ts";
+import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
+import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
+import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { Router } from "../router/router.ts";
+import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+
+export interface StartNodeOptions {
+  /** The application's module, absolute. */
+  readonly module: string;
+  readonly http?: IngressOptions;
+  readonly node?: NodeOptions;
+  readonly log: IngressLog;
+  readonly onEvent: (event: RunnerEvent) => void;
+  readonly onOutput: (executorId: string, stream: "stdout" | "stderr", line: string) => void;
+}
+
+/** A running node. `drain` loses no accepted request; `close` ends everything. Both are idempotent. */
+export interface RunningNode {
+  readonly address: ListenAddress;
+  readonly graph: ApplicationGraph;
+  readonly pids: () => readonly number[];
+  readonly placements: ApplicationRunner["placements"];
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const HEARTBEAT_INTERVAL_MS = 250;
+const START_TIMEOUT_MS = 30_000;
+const HEAL_INTERVAL_MS = 1000;
+
+/** This file's own extension: the executor's main module stands beside it, built or not. */
+const ENTRY = fileURLToPath(new URL(`../executor/entry${path.extname(import.meta.url)}`, import.meta.url));
+
+/**
+ * Type stripping and `node:sqlite` announce themselves as experimental on some versions that we support, once for each
+ * process: of no use to anyone here.
+ */
+const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
+
+/**
+ * The composition root of a node with one application: executors, router, runner and edge, wired.
+ *
+ * @throws TuttiError what kept it from starting; nothing is left running then.
+ */
+export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
+  const nodeOptions = resolveNodeOptions(options.node);
+  const ingressOptions = resolveIngressOptions(options.http);
+  const runDirectory = await mkdtemp(path.join(tmpdir(), "tutti-"));
+  await chmod(runDirectory, 0o700);
+  const { fleet, router, runner } = wire(options, nodeOptions, runDirectory);
+  let target: IngressTarget = notReadyTarget;
+  const ingress = new Ingress({
+    options: ingressOptions,
+    target: { call: (request) => target.call(request), readiness: () => target.readiness() },
+    log: options.log,
+  });
+  const healTimer = setInterval(() => void runner.heal(), HEAL_INTERVAL_MS);
+  healTimer.unref();
+  const closeAll = async () => {
+    clearInterval(healTimer);
+    await ingress.close();
+    router.close();
+    await fleet.close();
+    await rm(runDirectory, { recursive: true, force: true });
+  };
+  try {
+    // The port is taken first: a port in use is known before a second of loading, and probes get their answer.
+    const address = await ingress.start();
+    await fleet.start();
+    fleet.prestart(nodeOptions.lanes + nodeOptions.codeExecutors);
+    const graph = await runner.start();
+    target = new EdgeTarget(router, graph, () => runner.readiness());
+    ingress.setApplications([toApplicationSpec(graph)]);
+    fleet.keepSpares();
+    return toRunningNode({ address, graph, fleet, runner, ingress, closeAll, drainTimeoutMs: nodeOptions.drainTimeoutMs });
+  } catch (thrown) {
+    await closeAll();
+    throw thrown;
+  }
+}
+
+function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDirectory: string) {
+  const router: Router = new Router({
+    connect: ({ id }) => {
+      const state = fleet.get(id)?.state;
+      // The node's connection to an executor is its control connection: it is there before any snapshot names it.
+      if (state?.kind === "ready") router.laneOpened(id, state.peer);
+    },
+    disconnect: () => {},
+  });
+  const fleet: Fleet = new Fleet({
+    runDirectory,
+    entry: ENTRY,
+    nodeFlags: EXECUTOR_FLAGS,
+    env: process.env,
+    spares: nodeOptions.spares,
+    startTimeoutMs: START_TIMEOUT_MS,
+    heartbeat: {
+      intervalMs: HEARTBEAT_INTERVAL_MS,
+      timeoutMs: nodeOptions.heartbeatTimeoutMs,
+      loadingTimeoutMs: nodeOptions.loadingTimeoutMs,
+      memoryLimitMb: nodeOptions.executorMemoryLimitMb,
+    },
+    onOutput: options.onOutput,
+    onLost: (executor, reason) => {
+      router.laneClosed(executor.id);
+      runner.lost(executor, reason);
+    },
+    onLoad: (executorId, load) => router.lane(executorId)?.report(load, performance.now()),
+  });
+  const runner: ApplicationRunner = new ApplicationRunner({
+    fleet,
+    module: options.module,
+    limits: {
+      lanes: nodeOptions.lanes,
+      codeExecutors: nodeOptions.codeExecutors,
+      laneMemoryMb: nodeOptions.executorMemoryLimitMb,
+    },
+    importTimeoutMs: nodeOptions.loadingTimeoutMs,
+    hostTimeoutMs: nodeOptions.loadingTimeoutMs,
+    onSnapshot: (snapshot) => router.apply(snapshot),
+    onEvent: options.onEvent,
+  });
+  return { fleet, router, runner };
+}
+
+const notReadyTarget: IngressTarget = {
+  call: () => {
+    throw new TuttiError("Unavailable", "the application is starting", { started: "no", retryAfterSeconds: 1 });
+  },
+  readiness: () => ({ ready: false, reason: "starting" }),
+};
+
+interface NodeParts {
+  readonly address: ListenAddress;
+  readonly graph: ApplicationGraph;
+  readonly fleet: Fleet;
+  readonly runner: ApplicationRunner;
+  readonly ingress: Ingress;
+  readonly closeAll: () => Promise<void>;
+  readonly drainTimeoutMs: number;
+}
+
+function toRunningNode({ address, graph, fleet, runner, ingress, closeAll, drainTimeoutMs }: NodeParts): RunningNode {
+  let draining: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+  const drain = async () => {
+    // The edge first: what it has accepted still needs the executors.
+    await ingress.drain({ deadlineMs: drainTimeoutMs });
+    await runner.drain(drainTimeoutMs);
+  };
+  return {
+    address,
+    graph,
+    pids: () => fleet.pids,
+    placements: () => runner.placements(),
+    drain: () => (draining ??= drain()),
+    close: () => (closing ??= closeAll()),
+  };
+}
