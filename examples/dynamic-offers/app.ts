@@ -1,0 +1,38 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { application, deployment, modelRepository } from "tutti";
+import { z } from "zod";
+import type { CatalogueFile } from "./catalogue/choose-offer.ts";
+import { Features } from "./features.ts";
+import { offerFallback } from "./fallback.ts";
+import { settings } from "./settings.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/**
+ * Dynamic Offers: a player logs in to a game and gets an offer of their own. One request looks up the player's
+ * features, asks the game's 15 models in parallel, and picks the offer with the best expected revenue.
+ */
+const { games, version, modelsDirectory } = settings;
+const catalogue: CatalogueFile = JSON.parse(readFileSync(path.join(import.meta.dirname, "catalogue/catalogue.json"), "utf8"));
+
+const offerRequest = z.object({ playerId: z.string().min(1).max(64) });
+
+const features = deployment(Features, { replicas: 2 }).bind();
+
+/** Each model twice, on different lanes: losing a lane loses no model. */
+const models = Object.fromEntries(
+  games
+    .filter((game) => existsSync(modelsDirectory(game)))
+    .map((game) => [game, modelRepository(modelsDirectory(game), { namePrefix: `${game}.`, replicas: 2 })]),
+);
+
+export default application({
+  name: "offers",
+  route: "/offers",
+  version,
+  deadlineMs: 1500,
+  ingress: deployment(Supervisor, { replicas: 2, idempotent: ["offer"], maxOngoingRequests: 512 }).bind(features, models),
+  http: {
+    "POST /:game": { method: "offer", body: offerRequest, fallback: offerFallback(catalogue, version) },
+  },
+});
