@@ -3,8 +3,8 @@ import path from "node:path";
 import { application, deployment, modelRepository } from "tutti";
 import { z } from "zod";
 import type { CatalogueFile } from "./catalogue/choose-offer.ts";
-import { Features } from "./features.ts";
 import { offerFallback } from "./fallback.ts";
+import { Features } from "./features.ts";
 import { settings } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -13,7 +13,9 @@ import { Supervisor } from "./supervisor.ts";
  * features, asks the game's 15 models in parallel, and picks the offer with the best expected revenue.
  */
 const { games, version, modelsDirectory } = settings;
-const catalogue: CatalogueFile = JSON.parse(readFileSync(path.join(import.meta.dirname, "catalogue/catalogue.json"), "utf8"));
+const catalogue: CatalogueFile = JSON.parse(
+  readFileSync(path.join(import.meta.dirname, "catalogue/catalogue.json"), "utf8"),
+);
 
 const offerRequest = z.object({ playerId: z.string().min(1).max(64) });
 
@@ -31,7 +33,10 @@ export default application({
   route: "/offers",
   version,
   deadlineMs: 1500,
-  ingress: deployment(Supervisor, { replicas: 2, idempotent: ["offer"], maxOngoingRequests: 512 }).bind(features, models),
+  ingress: deployment(Supervisor, { replicas: 2, idempotent: ["offer"], maxOngoingRequests: 512 }).bind(
+    features,
+    models,
+  ),
   http: {
     "POST /:game": { method: "offer", body: offerRequest, fallback: offerFallback(catalogue, version) },
   },

@@ -17,7 +17,8 @@ export class Features {
   async get(playerId: string): Promise<Tensor | undefined> {
     if (settings.lookupDelayMs > 0) await delay(settings.lookupDelayMs);
     const keys = [playerId];
-    const rows = this.#store.getNow?.(keys) ?? (await this.#store.get(keys, { deadlineMs: context().deadlineAtMs }));
+    const rows =
+      this.#store.getNow?.(keys) ?? (await this.#store.get(keys, { deadlineMs: context().deadlineAtMs }));
     const [row] = rows;
     return row === undefined ? undefined : new Tensor("float32", row.vector, [1, row.vector.length]);
   }

@@ -14,7 +14,13 @@ import {
   type Tensor,
   TuttiError,
 } from "tutti";
-import { type CatalogueFile, chooseOffer, type GameCatalogue, type Offer, prepareCatalogue } from "./catalogue/choose-offer.ts";
+import {
+  type CatalogueFile,
+  chooseOffer,
+  type GameCatalogue,
+  type Offer,
+  prepareCatalogue,
+} from "./catalogue/choose-offer.ts";
 import type { Features } from "./features.ts";
 import { settings } from "./settings.ts";
 
@@ -41,7 +47,8 @@ export class Supervisor {
     this.#games = new Map(
       [...prepareCatalogue(file)].map(([name, catalogue]) => {
         const members = models[name];
-        const propensity = members === undefined ? undefined : ensemble(members, { combine: mean, quorum: 12 });
+        const propensity =
+          members === undefined ? undefined : ensemble(members, { combine: mean, quorum: 12 });
         return [name, { name, catalogue, propensity }];
       }),
     );
@@ -50,7 +57,8 @@ export class Supervisor {
   async offer(request: { playerId: string }, { params, query }: HttpRequestInfo) {
     const startedAtMs = performance.now();
     const game = this.#games.get(params["game"] ?? "");
-    if (game === undefined) throw new HttpError(404, "unknown-game", `there is no game ${params["game"]}`, "game");
+    if (game === undefined)
+      throw new HttpError(404, "unknown-game", `there is no game ${params["game"]}`, "game");
     const answer = (decided: Decided) => ({
       requestId: context().requestId,
       game: game.name,
@@ -67,7 +75,14 @@ export class Supervisor {
     });
     const fallback = (reason: Reason, members: readonly MemberReport[] = [], features?: Tensor) => {
       context().degraded = true;
-      return answer({ offer: game.catalogue.defaultOffer, propensity: null, degraded: true, members, reason, features });
+      return answer({
+        offer: game.catalogue.defaultOffer,
+        propensity: null,
+        degraded: true,
+        members,
+        reason,
+        features,
+      });
     };
     if (game.propensity === undefined) return fallback("model-unavailable");
     let features: Tensor | undefined;

@@ -4,7 +4,9 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { type BoundDeployment, bindingOf, type ClassBinding } from "./binding.ts";
 import { type Fallback, parseRoutes, type Route } from "./http-routes.ts";
 
-type MethodOf<T> = { [K in keyof T]: K extends string ? (T[K] extends (...args: never) => unknown ? K : never) : never }[keyof T];
+type MethodOf<T> = {
+  [K in keyof T]: K extends string ? (T[K] extends (...args: never) => unknown ? K : never) : never;
+}[keyof T];
 
 /** One HTTP route: the method of the ingress class that answers it, or that and more. */
 export type RouteOptions<T> =
@@ -48,14 +50,23 @@ export function application<T>(options: ApplicationOptions<T>): Application {
   checkKeys("application", options, OPTION_NAMES);
   const { name, route = "/", version = "1" } = options;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
-    throw new TuttiError("InvalidOptions", `application: name must be 1 to 64 letters, digits, . _ or -, got ${name}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `application: name must be 1 to 64 letters, digits, . _ or -, got ${name}`,
+    );
   }
   if (!/^(\/[A-Za-z0-9._~-]+)*\/?$/.test(route) || !route.startsWith("/")) {
-    throw new TuttiError("InvalidOptions", `application ${name}: route must be a path such as /offers, got ${route}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `application ${name}: route must be a path such as /offers, got ${route}`,
+    );
   }
   const ingress = bindingOf(options.ingress);
   if (ingress === undefined || ingress.kind !== "class") {
-    throw new TuttiError("InvalidOptions", `application ${name}: ingress must be deployment(Class).bind(...)`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `application ${name}: ingress must be deployment(Class).bind(...)`,
+    );
   }
   const routes = parseRoutes(name, options.http ?? {}, ingress);
   if (routes.length === 0 && !("fetch" in ingress.deployedClass.prototype)) {
@@ -64,7 +75,10 @@ export function application<T>(options: ApplicationOptions<T>): Application {
       `application ${name}: give http routes, or let ${ingress.name} have a method fetch(request)`,
     );
   }
-  const deadlineMs = finiteNumber(`application ${name}: deadlineMs`, options.deadlineMs, { default: 30_000, min: 1 });
+  const deadlineMs = finiteNumber(`application ${name}: deadlineMs`, options.deadlineMs, {
+    default: 30_000,
+    min: 1,
+  });
   const made: Application = Object.freeze({
     kind: "tutti-application",
     name,

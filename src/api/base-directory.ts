@@ -12,5 +12,8 @@ export function setApplicationDirectory(directory: string): void {
 
 export function resolveApplicationPath(relative: string): string {
   const main = process.argv[1];
-  return path.resolve(applicationDirectory ?? (main === undefined ? process.cwd() : path.dirname(main)), relative);
+  return path.resolve(
+    applicationDirectory ?? (main === undefined ? process.cwd() : path.dirname(main)),
+    relative,
+  );
 }

@@ -1,5 +1,5 @@
-import { TuttiError } from "../errors/tutti-error.ts";
 import { checkKeys, wholeNumber } from "../config/check-options.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
 
 export interface BatchedOptions {
   /** Most inputs given to one run. Default 64. */
@@ -30,14 +30,19 @@ export interface Batched<X, Y> {
  *   `BatchSizeMismatch`.
  */
 export function batched<X, Y>(options: BatchedOptions, run: (inputs: X[]) => Promise<Y[]>): Batched<X, Y> {
-  if (typeof run !== "function") throw new TuttiError("InvalidOptions", "batched: the second argument is a function");
+  if (typeof run !== "function")
+    throw new TuttiError("InvalidOptions", "batched: the second argument is a function");
   return Object.assign((inputs: X[]) => run(inputs), { batchedOptions: resolveBatchedOptions(options) });
 }
 
 function resolveBatchedOptions(options: BatchedOptions): ResolvedBatchedOptions {
   checkKeys("batched", options, ["maxBatchSize", "maxConcurrentBatches"]);
   return Object.freeze({
-    maxBatchSize: wholeNumber("batched: maxBatchSize", options.maxBatchSize, { default: 64, min: 1, max: 65_535 }),
+    maxBatchSize: wholeNumber("batched: maxBatchSize", options.maxBatchSize, {
+      default: 64,
+      min: 1,
+      max: 65_535,
+    }),
     maxConcurrentBatches: wholeNumber("batched: maxConcurrentBatches", options.maxConcurrentBatches, {
       default: 1,
       min: 1,

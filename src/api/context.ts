@@ -25,7 +25,8 @@ const storage = new AsyncLocalStorage<CallContext>();
  */
 export function context(): CallContext {
   const current = storage.getStore();
-  if (current === undefined) throw new TuttiError("NotRunning", "context() was called outside of a method call");
+  if (current === undefined)
+    throw new TuttiError("NotRunning", "context() was called outside of a method call");
   return current;
 }
 

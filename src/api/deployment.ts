@@ -1,4 +1,8 @@
-import { CODE_DEFAULTS, type DeploymentOptions, resolveDeploymentOptions } from "../config/deployment-options.ts";
+import {
+  CODE_DEFAULTS,
+  type DeploymentOptions,
+  resolveDeploymentOptions,
+} from "../config/deployment-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type BoundDeployment, bindDeployment, type DeployableClass } from "./binding.ts";
 import { HANDLE_NAMES, LIFECYCLE_HOOKS } from "./reserved-names.ts";
@@ -6,7 +10,9 @@ import { HANDLE_NAMES, LIFECYCLE_HOOKS } from "./reserved-names.ts";
 /** What the class's `static async create` takes, or else its constructor. */
 export type BindArguments<C> = C extends { create(...args: infer A): unknown }
   ? A
-  : C extends new (...args: infer A) => object
+  : C extends new (
+        ...args: infer A
+      ) => object
     ? A
     : never;
 
@@ -39,7 +45,10 @@ export function deployment<C extends new (...args: never) => object>(
   const resolved = resolveDeploymentOptions(name, options, CODE_DEFAULTS);
   for (const method of methodNames(deployedClass.prototype)) {
     if (HANDLE_NAMES.has(method)) {
-      throw new TuttiError("InvalidOptions", `deployment ${name}: ${method} is a reserved method name; rename it`);
+      throw new TuttiError(
+        "InvalidOptions",
+        `deployment ${name}: ${method} is a reserved method name; rename it`,
+      );
     }
   }
   return {
@@ -66,7 +75,11 @@ export function checkDeploymentName(name: unknown): string {
 /** Methods on the class and those it inherits; batched fields are only known on an instance. */
 export function methodNames(prototype: object): string[] {
   const names = new Set<string>();
-  for (let at: object | null = prototype; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: object | null = prototype;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
       if (typeof property.value === "function" && !LIFECYCLE_HOOKS.has(name)) names.add(name);
     }

@@ -3,8 +3,8 @@ import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import type { PendingCall } from "./call-port.ts";
 import type { MemberAnswer } from "./combiners.ts";
 import { currentContext } from "./context.ts";
-import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble.ts";
 import type { ResolvedEnsembleOptions } from "./ensemble-options.ts";
+import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-result.ts";
 import type { CallOptions } from "./handle.ts";
 import { callScope, type HandleTarget } from "./handle-proxy.ts";
 
@@ -88,7 +88,11 @@ export class EnsembleCall<V, R> {
     if (outcome.ok) {
       try {
         const value = this.#options.select(outcome.value);
-        this.#answers[index] = { name: this.#members[index]!.name, value, weight: this.#options.weights[index]! };
+        this.#answers[index] = {
+          name: this.#members[index]!.name,
+          value,
+          weight: this.#options.weights[index]!,
+        };
         this.#ok += 1;
       } catch (thrown) {
         status = "failed";

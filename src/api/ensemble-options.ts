@@ -46,7 +46,9 @@ export function resolveEnsembleOptions<O, V, R>(
     weights: resolveWeights(names, options.weights ?? {}),
     quorum: resolveQuorum(names.length, options.quorum),
     deadlineMs:
-      deadlineMs === undefined ? undefined : finiteNumber("ensemble: deadlineMs", deadlineMs, { default: 0, min: 1 }),
+      deadlineMs === undefined
+        ? undefined
+        : finiteNumber("ensemble: deadlineMs", deadlineMs, { default: 0, min: 1 }),
     reserveMs: finiteNumber("ensemble: reserveMs", options.reserveMs, { default: 25, min: 0 }),
   });
 }
@@ -61,13 +63,22 @@ function resolveQuorum(members: number, quorum: number | undefined): number {
   );
 }
 
-function resolveWeights(names: readonly string[], weights: Readonly<Record<string, number>>): readonly number[] {
+function resolveWeights(
+  names: readonly string[],
+  weights: Readonly<Record<string, number>>,
+): readonly number[] {
   for (const [name, weight] of Object.entries(weights)) {
     if (!names.includes(name)) {
-      throw new TuttiError("InvalidOptions", `ensemble: weights names ${name}, which is no member: ${names.join(", ")}`);
+      throw new TuttiError(
+        "InvalidOptions",
+        `ensemble: weights names ${name}, which is no member: ${names.join(", ")}`,
+      );
     }
     if (!(Number.isFinite(weight) && weight >= 0)) {
-      throw new TuttiError("InvalidOptions", `ensemble: the weight of ${name} must be 0 or more, got ${weight}`);
+      throw new TuttiError(
+        "InvalidOptions",
+        `ensemble: the weight of ${name} must be 0 or more, got ${weight}`,
+      );
     }
   }
   return Object.freeze(names.map((name) => weights[name] ?? 1));
@@ -79,7 +90,8 @@ function resolveSelect<O, V>(select: EnsembleOptions<O, V, unknown>["select"]): 
   if (typeof select === "function") return select as (output: unknown) => V;
   return ((output: unknown) => {
     const tensor = typeof output === "object" && output !== null ? (output as TensorMap)[select] : undefined;
-    if (tensor === undefined) throw new TuttiError("InvalidArgument", `ensemble: a member has no output ${select}`);
+    if (tensor === undefined)
+      throw new TuttiError("InvalidArgument", `ensemble: a member has no output ${select}`);
     return selectOnly(tensor);
   }) as (output: unknown) => V;
 }
@@ -102,5 +114,8 @@ function selectOnly(output: unknown): unknown {
     const [only] = tensor.data;
     return typeof only === "bigint" ? Number(only) : only;
   }
-  throw new TuttiError("InvalidArgument", "ensemble: a member's answer is not one number or string; give select");
+  throw new TuttiError(
+    "InvalidArgument",
+    "ensemble: a member's answer is not one number or string; give select",
+  );
 }

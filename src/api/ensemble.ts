@@ -1,37 +1,10 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { EnsembleCall } from "./ensemble-call.ts";
 import { type EnsembleOptions, resolveEnsembleOptions } from "./ensemble-options.ts";
+import type { EnsembleResult } from "./ensemble-result.ts";
 import type { CallOptions, Handle } from "./handle.ts";
 import { checkCallOptions, handleTarget } from "./handle-proxy.ts";
 import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
-
-export type MemberStatus = "ok" | "late" | "failed" | "shed" | "cancelled";
-
-/** How one member fared in one call. Times are 0 for what did not happen. */
-export interface MemberReport {
-  readonly name: string;
-  readonly status: MemberStatus;
-  /** What was selected of its answer for the combiner; undefined unless `ok`. */
-  readonly output: unknown;
-  /** From the ensemble's call to the member's end. */
-  readonly latencyMs: number;
-  /** How much of that it waited at its replica. */
-  readonly queueMs: number;
-  /** Items in the run that it was part of. */
-  readonly batchSize: number;
-  /** Of the application: one request is served by one version from edge to last member (D9). */
-  readonly version: string;
-}
-
-export interface EnsembleResult<R> {
-  readonly value: R;
-  /** True when a member is missing. */
-  readonly degraded: boolean;
-  /** In the order in which the members were given. */
-  readonly members: readonly MemberReport[];
-  /** Share of all weight that answered, times the share of that which supports the value (for `vote`). 0 to 1. */
-  readonly confidence: number;
-}
 
 type MethodNames<T> = keyof Handle<T> & string;
 
@@ -45,7 +18,9 @@ export type Ensemble<T, R> = {
 };
 
 type OutputOf<T> = {
-  [K in Exclude<MethodNames<T>, "with">]: Handle<T>[K] extends (...args: never) => Promise<infer O> ? O : never;
+  [K in Exclude<MethodNames<T>, "with">]: Handle<T>[K] extends (...args: never) => Promise<infer O>
+    ? O
+    : never;
 }[Exclude<MethodNames<T>, "with">];
 
 /**
@@ -67,7 +42,8 @@ export function ensemble<T, V, R>(
 ): Ensemble<T, R> {
   const targets = members.map((member, index) => {
     const target = handleTarget(member);
-    if (target === undefined) throw new TuttiError("InvalidOptions", `ensemble: member ${index} is not a handle`);
+    if (target === undefined)
+      throw new TuttiError("InvalidOptions", `ensemble: member ${index} is not a handle`);
     return { name: target.deployment, target };
   });
   if (targets.length === 0) throw new TuttiError("InvalidOptions", "ensemble: there are no members");
@@ -93,7 +69,10 @@ function createEnsemble<T, R>(
       let method = methods.get(name);
       if (method === undefined) {
         if (LIFECYCLE_HOOKS.has(name)) {
-          throw new TuttiError("InvalidArgument", `${name} is called by the runtime, not through an ensemble`);
+          throw new TuttiError(
+            "InvalidArgument",
+            `${name} is called by the runtime, not through an ensemble`,
+          );
         }
         method = (...args: unknown[]) => call(name, args);
         methods.set(name, method);
@@ -103,4 +82,3 @@ function createEnsemble<T, R>(
   });
   return proxy as Ensemble<T, R>;
 }
-

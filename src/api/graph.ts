@@ -48,7 +48,10 @@ export interface ApplicationGraph {
  * @returns the graph as data, and the bindings by name for the executor that is to build them.
  * @throws TuttiError `DuplicateName` when two different deployments have one name.
  */
-export function readGraph(application: Application): { graph: ApplicationGraph; bindings: Map<string, Binding> } {
+export function readGraph(application: Application): {
+  graph: ApplicationGraph;
+  bindings: Map<string, Binding>;
+} {
   const bindings = new Map<string, Binding>();
   const specs: DeploymentSpec[] = [];
   const visit = (binding: Binding): void => {
@@ -71,7 +74,12 @@ export function readGraph(application: Application): { graph: ApplicationGraph; 
       version: application.version,
       deadlineMs: application.deadlineMs,
       ingress: application.ingress.name,
-      routes: application.routes.map(({ httpMethod, path, method, fallback }) => ({ httpMethod, path, method, fallback })),
+      routes: application.routes.map(({ httpMethod, path, method, fallback }) => ({
+        httpMethod,
+        path,
+        method,
+        fallback,
+      })),
       deployments: specs,
     },
     bindings,

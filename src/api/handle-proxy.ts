@@ -27,7 +27,8 @@ export function handleTarget(handle: unknown): HandleTarget | undefined {
 export function callScope(options: CallOptions): RequestScope {
   const current = currentContext();
   let deadlineAtMs = current?.deadlineAtMs ?? performance.now() + DEFAULT_DEADLINE_MS;
-  if (options.deadlineMs !== undefined) deadlineAtMs = Math.min(deadlineAtMs, performance.now() + options.deadlineMs);
+  if (options.deadlineMs !== undefined)
+    deadlineAtMs = Math.min(deadlineAtMs, performance.now() + options.deadlineMs);
   return {
     requestId: current?.requestId ?? `detached-${++detachedCalls}`,
     deadlineAtMs,
@@ -69,7 +70,8 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
   return (...args) =>
     new Promise((resolve, reject) => {
       const { signal } = target.options;
-      if (signal?.aborted) return reject(new TuttiError("Cancelled", "the signal was aborted", { started: "no" }));
+      if (signal?.aborted)
+        return reject(new TuttiError("Cancelled", "the signal was aborted", { started: "no" }));
       let pending: PendingCall | undefined;
       const onAbort = () => pending?.cancel();
       pending = target.port.dispatch({
@@ -90,7 +92,10 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
 export function checkCallOptions(options: CallOptions): CallOptions {
   for (const name of Object.keys(options)) {
     if (!CALL_OPTION_NAMES.has(name)) {
-      throw new TuttiError("InvalidOptions", `with: unknown option ${name}; known: ${[...CALL_OPTION_NAMES].join(", ")}`);
+      throw new TuttiError(
+        "InvalidOptions",
+        `with: unknown option ${name}; known: ${[...CALL_OPTION_NAMES].join(", ")}`,
+      );
     }
   }
   const { deadlineMs, priority } = options;

@@ -4,7 +4,13 @@ import type { Batched } from "./batched.ts";
 export type ReservedName = "with" | "then" | "constructor" | "reconfigure" | "checkHealth";
 
 type MethodName<T> = {
-  [K in keyof T]: K extends string ? (K extends ReservedName ? never : T[K] extends Callable ? K : never) : never;
+  [K in keyof T]: K extends string
+    ? K extends ReservedName
+      ? never
+      : T[K] extends Callable
+        ? K
+        : never
+    : never;
 }[keyof T];
 
 type Callable = ((...args: never) => unknown) | Batched<never, unknown>;

@@ -12,7 +12,11 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
  */
 export type Fallback =
   | { readonly status?: number; readonly body: Json }
-  | { readonly status?: number; readonly byParam: string; readonly bodies: { readonly [value: string]: Json } };
+  | {
+      readonly status?: number;
+      readonly byParam: string;
+      readonly bodies: { readonly [value: string]: Json };
+    };
 
 export interface Route {
   readonly httpMethod: string;
@@ -35,28 +39,49 @@ export function parseRoutes(application: string, http: object, ingress: ClassBin
     const httpMethod = match?.[1] ?? "";
     const path = match?.[2] ?? "";
     if (!HTTP_METHODS.includes(httpMethod)) {
-      throw new TuttiError("InvalidOptions", `${where}: expected "METHOD /path" with ${HTTP_METHODS.join(", ")}`);
+      throw new TuttiError(
+        "InvalidOptions",
+        `${where}: expected "METHOD /path" with ${HTTP_METHODS.join(", ")}`,
+      );
     }
     const shape = `${httpMethod} ${path.replaceAll(/:[^/]+/g, ":")}`;
-    if (seen.has(shape)) throw new TuttiError("DuplicateName", `${where}: another route matches the same requests`);
+    if (seen.has(shape))
+      throw new TuttiError("DuplicateName", `${where}: another route matches the same requests`);
     seen.add(shape);
     routes.push({ httpMethod, path, ...parseTarget(where, value, known) });
   }
   return routes;
 }
 
-function parseTarget(where: string, value: unknown, known: readonly string[]): Pick<Route, "method" | "body" | "fallback"> {
+function parseTarget(
+  where: string,
+  value: unknown,
+  known: readonly string[],
+): Pick<Route, "method" | "body" | "fallback"> {
   const target = typeof value === "string" ? { method: value } : value;
   if (typeof target !== "object" || target === null) {
-    throw new TuttiError("InvalidOptions", `${where}: expected a method's name or { method }, got ${describe(value)}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: expected a method's name or { method }, got ${describe(value)}`,
+    );
   }
   checkKeys(where, target, ["method", "body", "fallback"]);
-  const { method, body, fallback } = target as { method?: unknown; body?: StandardSchemaV1; fallback?: Fallback };
+  const { method, body, fallback } = target as {
+    method?: unknown;
+    body?: StandardSchemaV1;
+    fallback?: Fallback;
+  };
   if (typeof method !== "string" || !known.includes(method)) {
-    throw new TuttiError("InvalidOptions", `${where}: no method ${describe(method)}; there are: ${known.join(", ")}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: no method ${describe(method)}; there are: ${known.join(", ")}`,
+    );
   }
   if (body !== undefined && typeof body["~standard"]?.validate !== "function") {
-    throw new TuttiError("InvalidOptions", `${where}: body is not a Standard Schema (zod, valibot, arktype …)`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: body is not a Standard Schema (zod, valibot, arktype …)`,
+    );
   }
   return { method, body, fallback };
 }

@@ -43,19 +43,23 @@ export function runCommand(): Command {
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError("expected a whole number.");
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError("expected a whole number.");
   return value;
 }
 
 async function run(modulePath: string, flags: RunFlags): Promise<void> {
   const startedAtMs = performance.now();
   const module = path.resolve(modulePath);
-  const log = pino({ level: flags.accessLog ? "info" : flags.logLevel }, pino.destination({ fd: 2, sync: false }));
+  const log = pino(
+    { level: flags.accessLog ? "info" : flags.logLevel },
+    pino.destination({ fd: 2, sync: false }),
+  );
   try {
     if (!existsSync(module)) throw new TuttiError("ModuleLoadFailed", `${module} does not exist`);
     say(`starting ${path.relative(process.cwd(), module)} …`);
     const node = await startNode({
-      module,
+      source: { kind: "module", path: module },
       log,
       http: {
         ...(flags.host === undefined ? {} : { host: flags.host }),
@@ -93,7 +97,9 @@ function sayReady({ graph, address }: RunningNode, tookMs: number): void {
 function tell(event: RunnerEvent): void {
   if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
   else if (event.type === "fill-failed") {
-    say(`${event.slot}: could not be started: ${event.reason}; next try in ${Math.round(event.retryInMs)} ms`);
+    say(
+      `${event.slot}: could not be started: ${event.reason}; next try in ${Math.round(event.retryInMs)} ms`,
+    );
   }
 }
 

@@ -17,13 +17,23 @@ export interface NumberBounds {
 
 export function wholeNumber(where: string, value: unknown, bounds: NumberBounds): number {
   const found = finiteNumber(where, value, bounds);
-  if (!Number.isInteger(found)) throw new TuttiError("InvalidOptions", `${where}: expected a whole number, got ${found}`);
+  if (!Number.isInteger(found))
+    throw new TuttiError("InvalidOptions", `${where}: expected a whole number, got ${found}`);
   return found;
 }
 
-export function finiteNumber(where: string, value: unknown, { default: fallback, min, max }: NumberBounds): number {
+export function finiteNumber(
+  where: string,
+  value: unknown,
+  { default: fallback, min, max }: NumberBounds,
+): number {
   if (value === undefined) return fallback;
-  if (typeof value !== "number" || !Number.isFinite(value) || value < min || (max !== undefined && value > max)) {
+  if (
+    typeof value !== "number" ||
+    !Number.isFinite(value) ||
+    value < min ||
+    (max !== undefined && value > max)
+  ) {
     const range = max === undefined ? `at least ${min}` : `from ${min} to ${max}`;
     throw new TuttiError("InvalidOptions", `${where}: expected a number ${range}, got ${describe(value)}`);
   }
@@ -34,7 +44,10 @@ export function oneOf<T extends string>(where: string, value: unknown, known: re
   if (value === undefined) return fallback;
   const found = known.find((one) => one === value);
   if (found === undefined) {
-    throw new TuttiError("InvalidOptions", `${where}: expected ${known.join(" or ")}, got ${describe(value)}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: expected ${known.join(" or ")}, got ${describe(value)}`,
+    );
   }
   return found;
 }

@@ -92,13 +92,27 @@ export function resolveDeploymentOptions(
       max: 1_000_000,
     }),
     maxQueueMs:
-      maxQueueMs === undefined ? undefined : finiteNumber(at("maxQueueMs"), maxQueueMs, { default: 0, min: 1 }),
-    memoryMb: finiteNumber(at("resources.memoryMb"), resources.memoryMb, { default: defaults.memoryMb, min: 0 }),
+      maxQueueMs === undefined
+        ? undefined
+        : finiteNumber(at("maxQueueMs"), maxQueueMs, { default: 0, min: 1 }),
+    memoryMb: finiteNumber(at("resources.memoryMb"), resources.memoryMb, {
+      default: defaults.memoryMb,
+      min: 0,
+    }),
     compute: resolveBoolean(at("compute"), options.compute),
     userConfig: options.userConfig,
-    healthCheckPeriodMs: finiteNumber(at("healthCheck.periodMs"), healthCheck.periodMs, { default: 10_000, min: 10 }),
-    healthCheckTimeoutMs: finiteNumber(at("healthCheck.timeoutMs"), healthCheck.timeoutMs, { default: 30_000, min: 10 }),
-    gracefulShutdownMs: finiteNumber(at("gracefulShutdownMs"), options.gracefulShutdownMs, { default: 20_000, min: 0 }),
+    healthCheckPeriodMs: finiteNumber(at("healthCheck.periodMs"), healthCheck.periodMs, {
+      default: 10_000,
+      min: 10,
+    }),
+    healthCheckTimeoutMs: finiteNumber(at("healthCheck.timeoutMs"), healthCheck.timeoutMs, {
+      default: 30_000,
+      min: 10,
+    }),
+    gracefulShutdownMs: finiteNumber(at("gracefulShutdownMs"), options.gracefulShutdownMs, {
+      default: 20_000,
+      min: 0,
+    }),
     idempotent: resolveIdempotent(at("idempotent"), idempotent, defaults.idempotent),
   });
 }
@@ -112,12 +126,19 @@ function resolveReplicas(where: string, value: DeploymentOptions["replicas"]) {
     return Object.freeze({ min: count, max: count, initial: count });
   }
   if (typeof value !== "object" || value === null) {
-    throw new TuttiError("InvalidOptions", `${where}: expected a number or { min, max }, got ${describe(value)}`);
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: expected a number or { min, max }, got ${describe(value)}`,
+    );
   }
   checkKeys(where, value, ["min", "max", "initial"]);
   const max = wholeNumber(`${where}.max`, value.max, { default: 1, min: 1, max: MAX_REPLICAS });
   const min = wholeNumber(`${where}.min`, value.min, { default: 1, min: 1, max });
-  return Object.freeze({ min, max, initial: wholeNumber(`${where}.initial`, value.initial, { default: min, min, max }) });
+  return Object.freeze({
+    min,
+    max,
+    initial: wholeNumber(`${where}.initial`, value.initial, { default: min, min, max }),
+  });
 }
 
 function resolveBoolean(where: string, value: unknown): boolean {
@@ -129,6 +150,10 @@ function resolveBoolean(where: string, value: unknown): boolean {
 function resolveIdempotent(where: string, value: unknown, fallback: boolean): boolean | readonly string[] {
   if (value === undefined) return fallback;
   if (typeof value === "boolean") return value;
-  if (Array.isArray(value) && value.every((name) => typeof name === "string")) return Object.freeze([...value]);
-  throw new TuttiError("InvalidOptions", `${where}: expected true, false or method names, got ${describe(value)}`);
+  if (Array.isArray(value) && value.every((name) => typeof name === "string"))
+    return Object.freeze([...value]);
+  throw new TuttiError(
+    "InvalidOptions",
+    `${where}: expected true, false or method names, got ${describe(value)}`,
+  );
 }

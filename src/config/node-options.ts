@@ -38,8 +38,14 @@ export function resolveNodeOptions(options: NodeOptions = {}): ResolvedNodeOptio
     lanes: wholeNumber("node: lanes", options.lanes, { default: availableParallelism(), min: 1, max: 256 }),
     codeExecutors: wholeNumber("node: codeExecutors", options.codeExecutors, { default: 2, min: 1, max: 64 }),
     spares: wholeNumber("node: spares", options.spares, { default: 1, min: 0, max: 16 }),
-    heartbeatTimeoutMs: finiteNumber("node: heartbeatTimeoutMs", options.heartbeatTimeoutMs, { default: 2000, min: 250 }),
-    loadingTimeoutMs: finiteNumber("node: loadingTimeoutMs", options.loadingTimeoutMs, { default: 120_000, min: 1000 }),
+    heartbeatTimeoutMs: finiteNumber("node: heartbeatTimeoutMs", options.heartbeatTimeoutMs, {
+      default: 2000,
+      min: 250,
+    }),
+    loadingTimeoutMs: finiteNumber("node: loadingTimeoutMs", options.loadingTimeoutMs, {
+      default: 120_000,
+      min: 1000,
+    }),
     executorMemoryLimitMb: finiteNumber("node: executorMemoryLimitMb", options.executorMemoryLimitMb, {
       default: 4096,
       min: 128,

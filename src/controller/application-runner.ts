@@ -1,21 +1,29 @@
 import type { ApplicationGraph } from "../api/graph.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { ExecutorProcess } from "../executor/executor-process.ts";
-import type { Fleet } from "../executor/fleet.ts";
+import type { Executor } from "../executor/executor.ts";
 import { hashModelFile } from "../onnx/model-file.ts";
 import { backoffMs } from "../policy/backoff.ts";
-import type { RoutingSnapshot } from "../router/snapshot.ts";
-import { type LiveReplica, type Plan, type PlanLimits, planSlots, type Slot, toHostSpec, toRoutes } from "./plan.ts";
+import type { ExecutorAddress, RoutingSnapshot } from "../router/snapshot.ts";
+import {
+  type LiveReplica,
+  type Plan,
+  type PlanLimits,
+  planSlots,
+  type Slot,
+  toHostSpec,
+  toRoutes,
+} from "./plan.ts";
 
 /** A slot and what fills it: the union owns the process. */
 type SlotState =
   | { readonly kind: "filling" }
-  | { readonly kind: "filled"; readonly executor: ExecutorProcess; readonly live: readonly LiveReplica[] }
+  | { readonly kind: "filled"; readonly executor: Executor; readonly live: readonly LiveReplica[] }
   | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout; readonly reason: string }
   | { readonly kind: "stopped" };
 
 export interface ApplicationRunnerOptions {
-  readonly fleet: Fleet;
+  /** An executor that nobody else has. */
+  readonly acquire: (kind: Slot["kind"]) => Promise<Executor>;
   /** Absolute path of the application's module. */
   readonly module: string;
   readonly limits: PlanLimits;
@@ -28,7 +36,12 @@ export interface ApplicationRunnerOptions {
 export type RunnerEvent =
   | { readonly type: "lost"; readonly slot: string; readonly executor: string; readonly reason: string }
   | { readonly type: "filled"; readonly slot: string; readonly executor: string; readonly tookMs: number }
-  | { readonly type: "fill-failed"; readonly slot: string; readonly reason: string; readonly retryInMs: number };
+  | {
+      readonly type: "fill-failed";
+      readonly slot: string;
+      readonly reason: string;
+      readonly retryInMs: number;
+    };
 
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
@@ -58,16 +71,17 @@ export class ApplicationRunner {
   /**
    * Imports the module, plans, and fills every slot.
    *
-   * @throws TuttiError the first failure, with everything started so far left for `close` of the fleet to end.
+   * @throws TuttiError the first failure, with everything started so far left for whoever made the executors to end.
    */
   async start(): Promise<ApplicationGraph> {
-    const { fleet, module, importTimeoutMs, limits } = this.#options;
-    const first = await fleet.acquire();
+    const { acquire, module, importTimeoutMs, limits } = this.#options;
+    const first = await acquire("code");
     const graph = await first.order({ type: "import", module }, importTimeoutMs);
     this.#graph = graph;
     this.#sha256Of = await hashModels(graph);
     const plan: Plan = planSlots(graph, limits);
-    if (plan.unplaced.length > 0) throw new TuttiError("StartFailed", `application ${graph.name}: ${plan.unplaced[0]}`);
+    if (plan.unplaced.length > 0)
+      throw new TuttiError("StartFailed", `application ${graph.name}: ${plan.unplaced[0]}`);
     for (const slot of plan.slots) this.#slots.set(slot, { kind: "filling" });
     // The process that has read the graph has the module imported: it is the first code executor.
     const firstCode = plan.slots.find(({ kind }) => kind === "code");
@@ -94,7 +108,7 @@ export class ApplicationRunner {
   }
 
   /** An executor has ended: its replicas leave the routes at once, its slot is filled anew. */
-  lost(executor: ExecutorProcess, reason: string): void {
+  lost(executor: Executor, reason: string): void {
     const slot = this.#slotOf(executor);
     if (slot === undefined || this.#stopping) return;
     this.#options.onEvent({ type: "lost", slot: slot.name, executor: executor.id, reason });
@@ -109,11 +123,12 @@ export class ApplicationRunner {
       if (state.kind !== "filled" || this.#stopping) continue;
       const sick = state.executor.status?.unhealthy ?? [];
       const live = state.live.filter(({ target }) => sick.some((one) => one.target === target));
-      if (live.length > 0) await this.#replaceReplicas(slot, state.executor, state.live, live, sick[0]!.reason);
+      if (live.length > 0)
+        await this.#replaceReplicas(slot, state.executor, state.live, live, sick[0]!.reason);
     }
   }
 
-  /** Lets code executors finish what they have, then is done; ending the processes is the fleet's part. */
+  /** Lets code executors finish what they have, then is done; ending the processes is not its part. */
   async drain(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     const executors = [...this.#slots].flatMap(([slot, state]) => {
@@ -122,7 +137,9 @@ export class ApplicationRunner {
     });
     for (const slot of this.#slots.keys()) this.#slots.set(slot, { kind: "stopped" });
     await Promise.allSettled(
-      executors.map((executor) => executor.order({ type: "drain", deadlineMs }, Math.min(deadlineMs, DRAIN_TIMEOUT_MS) + 1000)),
+      executors.map((executor) =>
+        executor.order({ type: "drain", deadlineMs }, Math.min(deadlineMs, DRAIN_TIMEOUT_MS) + 1000),
+      ),
     );
   }
 
@@ -155,17 +172,18 @@ export class ApplicationRunner {
     }
   }
 
-  async #fillOnce(slot: Slot, imported: ExecutorProcess | undefined): Promise<void> {
+  async #fillOnce(slot: Slot, imported: Executor | undefined): Promise<void> {
     const startedAtMs = performance.now();
-    const { fleet, hostTimeoutMs } = this.#options;
-    const executor = imported ?? (await fleet.acquire());
+    const { acquire, hostTimeoutMs } = this.#options;
+    const executor = imported ?? (await acquire(slot.kind));
     try {
       if (slot.kind === "code" && imported === undefined) await this.#importSame(executor);
       if (slot.kind === "code") void this.#tellRoutes(executor, this.#snapshot());
       const live = await this.#host(executor, slot, hostTimeoutMs);
       if (this.#stopping) return;
       // It may have ended between its last answer and now; then nobody would tell this slot again.
-      if (executor.state.kind === "ended") throw new TuttiError("StartFailed", executor.state.reason);
+      if (executor.hasEnded)
+        throw new TuttiError("StartFailed", `executor ${executor.id} ended while it was filled`);
       this.#slots.set(slot, { kind: "filled", executor, live });
     } catch (thrown) {
       executor.kill("its slot could not be filled");
@@ -176,7 +194,7 @@ export class ApplicationRunner {
     this.#options.onEvent({ type: "filled", slot: slot.name, executor: executor.id, tookMs });
   }
 
-  async #importSame(executor: ExecutorProcess): Promise<void> {
+  async #importSame(executor: Executor): Promise<void> {
     const { module, importTimeoutMs } = this.#options;
     const graph = await executor.order({ type: "import", module }, importTimeoutMs);
     if (JSON.stringify(graph) === JSON.stringify(this.#graph)) return;
@@ -186,9 +204,11 @@ export class ApplicationRunner {
     );
   }
 
-  async #host(executor: ExecutorProcess, slot: Slot, timeoutMs: number): Promise<LiveReplica[]> {
+  async #host(executor: Executor, slot: Slot, timeoutMs: number): Promise<LiveReplica[]> {
     const graph = this.#graph!;
-    const specs = slot.replicas.map((replica) => toHostSpec(graph, replica, this.#nextTarget++, this.#sha256Of));
+    const specs = slot.replicas.map((replica) =>
+      toHostSpec(graph, replica, this.#nextTarget++, this.#sha256Of),
+    );
     const results = await executor.order({ type: "host", replicas: specs }, timeoutMs);
     for (const { error } of results) {
       if (error !== undefined) throw new TuttiError("StartFailed", error.message);
@@ -198,16 +218,23 @@ export class ApplicationRunner {
 
   async #replaceReplicas(
     slot: Slot,
-    executor: ExecutorProcess,
+    executor: Executor,
     all: readonly LiveReplica[],
     sick: readonly LiveReplica[],
     reason: string,
   ): Promise<void> {
     const healthy = all.filter((replica) => !sick.includes(replica));
-    this.#options.onEvent({ type: "lost", slot: slot.name, executor: executor.id, reason: `unhealthy: ${reason}` });
+    this.#options.onEvent({
+      type: "lost",
+      slot: slot.name,
+      executor: executor.id,
+      reason: `unhealthy: ${reason}`,
+    });
     this.#slots.set(slot, { kind: "filled", executor, live: healthy });
     this.#publish();
-    const indexes = slot.replicas.filter(({ deployment }) => sick.some((one) => one.deployment === deployment));
+    const indexes = slot.replicas.filter(({ deployment }) =>
+      sick.some((one) => one.deployment === deployment),
+    );
     try {
       const targets = sick.map(({ target }) => target);
       await executor.order({ type: "drop", targets, gracefulMs: 0 }, this.#options.hostTimeoutMs);
@@ -220,7 +247,7 @@ export class ApplicationRunner {
     }
   }
 
-  #slotOf(executor: ExecutorProcess): Slot | undefined {
+  #slotOf(executor: Executor): Slot | undefined {
     for (const [slot, state] of this.#slots) {
       if (state.kind === "filled" && state.executor === executor) return slot;
     }
@@ -241,13 +268,20 @@ export class ApplicationRunner {
   }
 
   #snapshot(): RoutingSnapshot {
-    const executors = [...this.#slots.values()].flatMap((state) =>
-      state.kind === "filled" ? [{ id: state.executor.id, socketPath: state.executor.socketPath }] : [],
-    );
-    return { version: this.#version, executors, deployments: toRoutes(this.#graph!, this.#live()) };
+    const executors = new Map<string, ExecutorAddress>();
+    for (const state of this.#slots.values()) {
+      if (state.kind !== "filled") continue;
+      const { id, socketPath } = state.executor;
+      executors.set(id, { id, socketPath });
+    }
+    return {
+      version: this.#version,
+      executors: [...executors.values()],
+      deployments: toRoutes(this.#graph!, this.#live()),
+    };
   }
 
-  async #tellRoutes(executor: ExecutorProcess, snapshot: RoutingSnapshot): Promise<void> {
+  async #tellRoutes(executor: Executor, snapshot: RoutingSnapshot): Promise<void> {
     try {
       await executor.order({ type: "route", snapshot }, ROUTE_TIMEOUT_MS);
     } catch {

@@ -56,11 +56,18 @@ export function planSlots(graph: ApplicationGraph, limits: PlanLimits): Plan {
     const placements = place(wishes, emptyLanes);
     for (const name of names) {
       const here = placements.filter(({ lane }) => lane === name);
-      slots.push({ name, kind, replicas: here.map(({ deployment, index, reason }) => ({ deployment, index, reason })) });
+      slots.push({
+        name,
+        kind,
+        replicas: here.map(({ deployment, index, reason }) => ({ deployment, index, reason })),
+      });
     }
     for (const wish of wishes) {
       const isPlaced = placements.some((at) => at.deployment === wish.deployment && at.index === wish.index);
-      if (!isPlaced) unplaced.push(`${wish.deployment}#${wish.index} needs ${wish.memoryMb} MB, which no executor has left`);
+      if (!isPlaced)
+        unplaced.push(
+          `${wish.deployment}#${wish.index} needs ${wish.memoryMb} MB, which no executor has left`,
+        );
     }
   }
   return { slots, unplaced };
@@ -90,7 +97,8 @@ export function toHostSpec(
   sha256Of: ReadonlyMap<string, string>,
 ): SpecToHost {
   const spec = graph.deployments.find(({ name }) => name === replica.deployment);
-  if (spec?.kind !== "model") return { kind: "class", target, deployment: replica.deployment, index: replica.index };
+  if (spec?.kind !== "model")
+    return { kind: "class", target, deployment: replica.deployment, index: replica.index };
   return {
     kind: "model",
     target,

@@ -97,7 +97,8 @@ export function toWireError(thrown: unknown): WireError {
 /** Never throws: a peer's malformed error becomes `Internal` with what could be read of it. */
 export function fromWireError(value: unknown): TuttiError {
   const wire = (typeof value === "object" && value !== null ? value : {}) as Partial<WireError>;
-  const message = typeof wire.message === "string" ? wire.message : "the peer reported an error without a message";
+  const message =
+    typeof wire.message === "string" ? wire.message : "the peer reported an error without a message";
   const started = wire.started === "no" || wire.started === "maybe" ? wire.started : "yes";
   return new TuttiError(isErrorCode(wire.code) ? wire.code : "Internal", message, {
     started,

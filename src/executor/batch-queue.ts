@@ -114,7 +114,9 @@ export class BatchQueue<I> {
     const queueUs = (nowMs - item.queuedAtMs) * 1000;
     let error: TuttiError;
     if (item.deadlineAtMs <= nowMs) {
-      error = new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", { started: "no" });
+      error = new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", {
+        started: "no",
+      });
     } else if (this.#isCancelled(item)) {
       error = new TuttiError("Cancelled", "the call was cancelled while it waited", { started: "no" });
     } else {

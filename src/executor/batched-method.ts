@@ -77,7 +77,9 @@ export class BatchedMethod {
     let results: unknown[];
     try {
       // One context for the whole batch: that of its most urgent call.
-      results = await runInContext(items[0]!.input.served, () => this.#run(items.map((item) => item.input.value)));
+      results = await runInContext(items[0]!.input.served, () =>
+        this.#run(items.map((item) => item.input.value)),
+      );
       if (!Array.isArray(results) || results.length !== items.length) {
         const got = Array.isArray(results) ? `${results.length} results` : "no list";
         throw new TuttiError("BatchSizeMismatch", `${this.name}: ${got} for ${items.length} inputs`);

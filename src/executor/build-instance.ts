@@ -33,6 +33,9 @@ export async function buildInstance(binding: ClassBinding, port: CallPort): Prom
     return instance;
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new TuttiError("StartFailed", `${name} could not be built: ${message}`, { cause: thrown, started: "no" });
+    throw new TuttiError("StartFailed", `${name} could not be built: ${message}`, {
+      cause: thrown,
+      started: "no",
+    });
   }
 }

@@ -5,11 +5,17 @@ import { calledMethod, HTTP_PREFIX, type HttpCall } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type CallOutcome, type CallStats, type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
+import {
+  type CallOutcome,
+  type CallStats,
+  type CostReport,
+  type IncomingCall,
+  NO_STATS,
+} from "../wire/messages.ts";
 import { BatchedMethod } from "./batched-method.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 import { answerHttp, type Methods } from "./http-adapter.ts";
-import { ServedCall, type ServedBy } from "./served-call.ts";
+import { type ServedBy, ServedCall } from "./served-call.ts";
 
 export interface CodeReplicaOptions {
   readonly target: number;
@@ -49,7 +55,8 @@ export class CodeReplica implements HostedReplica {
     this.#servedBy = servedBy;
     const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
     for (const [name, value] of Object.entries(instance)) {
-      if (isBatched(value)) this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits));
+      if (isBatched(value))
+        this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits));
     }
   }
 
@@ -73,7 +80,10 @@ export class CodeReplica implements HostedReplica {
     this.#ongoing += 1;
     const served = new ServedCall(call, this.#servedBy);
     let bySink = this.#served.get(from);
-    if (bySink === undefined) this.#served.set(from, (bySink = new Map()));
+    if (bySink === undefined) {
+      bySink = new Map();
+      this.#served.set(from, bySink);
+    }
     bySink.set(call.id, served);
     const batchedMethod = this.#batched.get(call.method);
     if (batchedMethod === undefined) void this.#serve(call, from, served);
@@ -122,9 +132,20 @@ export class CodeReplica implements HostedReplica {
     };
     const queuedAtMs = performance.now();
     const input = { value: call.args[0], served };
-    const queued = method.push({ id, from: sink, input, rows: 1, priority, deadlineAtMs, idempotent, queuedAtMs });
+    const queued = method.push({
+      id,
+      from: sink,
+      input,
+      rows: 1,
+      priority,
+      deadlineAtMs,
+      idempotent,
+      queuedAtMs,
+    });
     if (queued) return;
-    const error = new TuttiError("Overloaded", `${method.name} has as many inputs waiting as it may`, { started: "no" });
+    const error = new TuttiError("Overloaded", `${method.name} has as many inputs waiting as it may`, {
+      started: "no",
+    });
     this.#reply(call, from, served, { ok: false, error }, NO_STATS);
   }
 
@@ -146,12 +167,21 @@ export class CodeReplica implements HostedReplica {
     }
     const result = this.#instance[call.method]!(...call.args);
     if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
-      throw new TuttiError("InvalidArgument", `${this.deployment}.${call.method}() is a stream; handles do not carry streams yet`);
+      throw new TuttiError(
+        "InvalidArgument",
+        `${this.deployment}.${call.method}() is a stream; handles do not carry streams yet`,
+      );
     }
     return result;
   }
 
-  #reply(call: IncomingCall, from: ReplySink, served: ServedCall, outcome: CallOutcome, stats: CallStats): void {
+  #reply(
+    call: IncomingCall,
+    from: ReplySink,
+    served: ServedCall,
+    outcome: CallOutcome,
+    stats: CallStats,
+  ): void {
     this.#ongoing -= 1;
     served.end();
     const bySink = this.#served.get(from);

@@ -1,18 +1,18 @@
-import { type Application } from "../api/application.ts";
+import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
 import { loadModelSession, loadOnnxRuntime } from "../onnx/model-session.ts";
 import { warmUp } from "../onnx/warm-up.ts";
-import type { RoutingSnapshot } from "../router/snapshot.ts";
 import type { Router } from "../router/router.ts";
+import type { RoutingSnapshot } from "../router/snapshot.ts";
 import { type IncomingCall, type LoadReport, NO_STATS } from "../wire/messages.ts";
 import type { Peer, PeerService } from "../wire/peer.ts";
 import { buildInstance } from "./build-instance.ts";
 import { CodeReplica } from "./code-replica.ts";
 import {
-  CONTROL_TARGET,
   type ClassSpecToHost,
+  CONTROL_TARGET,
   type ControlAnswers,
   type ControlRequest,
   type ExecutorStatus,
@@ -39,7 +39,9 @@ export class ExecutorHost implements PeerService {
   readonly #lane = new ModelLane();
   readonly #health = new HealthChecks();
   readonly #router: Router;
-  #application: { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> } | undefined;
+  #application:
+    | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
+    | undefined;
 
   /** @param router carries the calls of the classes hosted here. */
   constructor(router: Router) {
@@ -99,7 +101,7 @@ export class ExecutorHost implements PeerService {
         this.route(request.snapshot);
         return undefined;
       case "ping":
-        return this.#status();
+        return this.status();
       case "drain":
         await this.drain(request.deadlineMs);
         return undefined;
@@ -127,7 +129,7 @@ export class ExecutorHost implements PeerService {
     await Promise.allSettled(this.replicas.all().map((replica) => replica.close()));
   }
 
-  #status(): ExecutorStatus {
+  status(): ExecutorStatus {
     return {
       ongoing: this.replicas.ongoing,
       backlogUs: this.#lane.backlogUs,
@@ -174,7 +176,10 @@ export class ExecutorHost implements PeerService {
     const { application, bindings } = this.#application ?? {};
     const binding = bindings?.get(spec.deployment);
     if (application === undefined || binding === undefined || binding.kind !== "class") {
-      throw new TuttiError("StartFailed", `this executor's module has no class deployment ${spec.deployment}`);
+      throw new TuttiError(
+        "StartFailed",
+        `this executor's module has no class deployment ${spec.deployment}`,
+      );
     }
     const replica = new CodeReplica({
       target: spec.target,

@@ -8,6 +8,7 @@ import {
   type ExecutorBoot,
   type ExecutorStatus,
 } from "./control-messages.ts";
+import type { Executor } from "./executor.ts";
 
 export type ExecutorState =
   | { readonly kind: "starting" }
@@ -32,7 +33,7 @@ export interface ExecutorProcessOptions {
  * - **X1** It ends once, whatever ends first: the process, the connection, or a kill; `onEnded` says why.
  * - **X2** No process outlives it: ending kills.
  */
-export class ExecutorProcess {
+export class ExecutorProcess implements Executor {
   readonly id: string;
   readonly socketPath: string;
   readonly #options: ExecutorProcessOptions;
@@ -59,7 +60,9 @@ export class ExecutorProcess {
     this.#child.on("error", (error) => this.#end(`it could not be started: ${error.message}`));
     this.#child.on("exit", (code, signal) => {
       this.#exited.resolve();
-      this.#end(this.#killReason ?? (signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
+      this.#end(
+        this.#killReason ?? (signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+      );
     });
     forwardLines(this.#child, (stream, line) => options.onOutput(this.id, stream, line));
     // A child that ends at once makes writing to it fail; its exit says why.
@@ -77,6 +80,10 @@ export class ExecutorProcess {
 
   get state(): ExecutorState {
     return this.#state;
+  }
+
+  get hasEnded(): boolean {
+    return this.#state.kind === "ended";
   }
 
   /** True while it may well not answer for a while. */
@@ -158,7 +165,10 @@ export class ExecutorProcess {
 /** Longest line kept whole; a process that writes without end of line must not fill this one's memory. */
 const MAX_LINE_CHARS = 16_384;
 
-function forwardLines(child: ChildProcess, onLine: (stream: "stdout" | "stderr", line: string) => void): void {
+function forwardLines(
+  child: ChildProcess,
+  onLine: (stream: "stdout" | "stderr", line: string) => void,
+): void {
   for (const stream of ["stdout", "stderr"] as const) {
     let rest = "";
     child[stream]?.setEncoding("utf8");

@@ -16,7 +16,9 @@ const EXPLANATIONS: readonly Explanation[] = [
     advice: "parameter properties need a compiler; declare the field and assign it in the constructor",
   },
   {
-    matches: (text) => /namespace|module keyword/i.test(text) && /not supported in strip-only mode|ERR_UNSUPPORTED/i.test(text),
+    matches: (text) =>
+      /namespace|module keyword/i.test(text) &&
+      /not supported in strip-only mode|ERR_UNSUPPORTED/i.test(text),
     advice: "namespaces need a compiler; use a module",
   },
   {
@@ -29,7 +31,8 @@ const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     matches: (text, code) => code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || /strip-only/i.test(text),
-    advice: "only types that can be erased are allowed; set erasableSyntaxOnly in tsconfig.json to see them in the editor",
+    advice:
+      "only types that can be erased are allowed; set erasableSyntaxOnly in tsconfig.json to see them in the editor",
   },
   {
     matches: (text) => /does not provide an export named/.test(text),
@@ -40,7 +43,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     advice: "Node imports the file that is named: write './x.ts' for a TypeScript file, not './x.js'",
   },
   {
-    matches: (text, code) => code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND",
+    matches: (_, code) => code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND",
     advice: "check the path (with its extension), or install the package",
   },
   {
@@ -73,6 +76,7 @@ function firstLine(text: string): string {
 /** `file:line` where the stack tells it, which may be a file that the module imports. */
 function placeOf(thrown: unknown, modulePath: string): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
-  const head = /^(?:file:\/\/)?(\/[^\n:]+):(\d+)\n/.exec(stack) ?? /at .*?file:\/\/(\/[^\s:)]+):(\d+)/.exec(stack);
+  const head =
+    /^(?:file:\/\/)?(\/[^\n:]+):(\d+)\n/.exec(stack) ?? /at .*?file:\/\/(\/[^\s:)]+):(\d+)/.exec(stack);
   return head?.[1] === undefined ? modulePath : `${head[1]}:${head[2]}`;
 }

@@ -44,7 +44,10 @@ export class HealthChecks {
   async #check(replica: HostedReplica, timeoutMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`checkHealth() took longer than ${timeoutMs} ms`)), timeoutMs);
+      timer = setTimeout(
+        () => reject(new Error(`checkHealth() took longer than ${timeoutMs} ms`)),
+        timeoutMs,
+      );
     });
     try {
       await Promise.race([replica.checkHealth(), timeout]);

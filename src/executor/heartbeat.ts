@@ -45,7 +45,9 @@ export class Heartbeat {
     if (ownLagMs > this.#options.intervalMs) this.#lastAnswerAtMs += ownLagMs;
     const silentMs = nowMs - this.#lastAnswerAtMs;
     if (silentMs > this.#limitMs()) {
-      this.#executor.kill(`it did not answer for ${Math.round(silentMs)} ms: its event loop is blocked or it is stopped`);
+      this.#executor.kill(
+        `it did not answer for ${Math.round(silentMs)} ms: its event loop is blocked or it is stopped`,
+      );
       return;
     }
     if (!this.#isOut) void this.#ask();
@@ -64,7 +66,9 @@ export class Heartbeat {
       this.#lastAnswerAtMs = performance.now();
       const { memoryLimitMb } = this.#options;
       if (status.rssMb > memoryLimitMb) {
-        this.#executor.kill(`it uses ${Math.round(status.rssMb)} MB, more than its limit of ${memoryLimitMb} MB`);
+        this.#executor.kill(
+          `it uses ${Math.round(status.rssMb)} MB, more than its limit of ${memoryLimitMb} MB`,
+        );
       }
     } catch (thrown) {
       // Its end is told by the process; a late answer is what the next tick judges.

@@ -26,7 +26,8 @@ export async function answerHttp(
   const { params, query, headers } = call;
   const result = await instance[route.method]!(body, { params, query, headers });
   const text = JSON.stringify(result === undefined ? null : result);
-  if (text === undefined) throw new TuttiError("ApplicationError", `${route.method}() returned what is not JSON`);
+  if (text === undefined)
+    throw new TuttiError("ApplicationError", `${route.method}() returned what is not JSON`);
   return reply(200, "application/json; charset=utf-8", {}, text, served);
 }
 
@@ -60,7 +61,10 @@ async function readBounded(response: Response): Promise<Uint8Array> {
   for await (const chunk of response.body) {
     size += chunk.byteLength;
     if (size > MAX_FETCH_BODY_BYTES) {
-      throw new TuttiError("ApplicationError", `fetch() answered with more than ${MAX_FETCH_BODY_BYTES} bytes`);
+      throw new TuttiError(
+        "ApplicationError",
+        `fetch() answered with more than ${MAX_FETCH_BODY_BYTES} bytes`,
+      );
     }
     chunks.push(chunk);
   }
@@ -74,7 +78,10 @@ async function validate(schema: StandardSchemaV1, value: unknown): Promise<unkno
   const [first] = result.issues;
   const keys = (first?.path ?? []).map((step) => String(typeof step === "object" ? step.key : step));
   const path = ["body", ...keys].join(".");
-  throw new TuttiError("InvalidArgument", `${path}: ${first?.message ?? "not valid"}`, { path, started: "no" });
+  throw new TuttiError("InvalidArgument", `${path}: ${first?.message ?? "not valid"}`, {
+    path,
+    started: "no",
+  });
 }
 
 function reply(

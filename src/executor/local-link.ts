@@ -31,7 +31,10 @@ export class LocalLink implements Link, ReplySink {
   }
 
   cancel(id: number): void {
-    this.#abandon(id, new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }));
+    this.#abandon(
+      id,
+      new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }),
+    );
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats): void {
@@ -53,7 +56,9 @@ export class LocalLink implements Link, ReplySink {
     if (!this.#outstanding.has(id)) return;
     const replica = this.#replicaOf(request.target);
     if (replica !== undefined) return replica.accept({ ...callFields(request), id }, this);
-    const error = new TuttiError("Unavailable", `replica ${request.target} is not here any more`, { started: "no" });
+    const error = new TuttiError("Unavailable", `replica ${request.target} is not here any more`, {
+      started: "no",
+    });
     this.reply(id, { ok: false, error }, NO_STATS);
   }
 
@@ -68,7 +73,10 @@ export class LocalLink implements Link, ReplySink {
     let earliestMs = Number.POSITIVE_INFINITY;
     for (const [id, { deadlineAtMs }] of this.#outstanding) {
       if (deadlineAtMs <= nowMs) {
-        this.#abandon(id, new TuttiError("DeadlineExceeded", "the deadline passed before the reply", { started: "maybe" }));
+        this.#abandon(
+          id,
+          new TuttiError("DeadlineExceeded", "the deadline passed before the reply", { started: "maybe" }),
+        );
       } else earliestMs = Math.min(earliestMs, deadlineAtMs);
     }
     return earliestMs;

@@ -49,7 +49,8 @@ export class ModelLane {
       const predictedMs = next.predictUs(next.queuedItems) / 1000;
       this.#running = { replica: next, untilMs: performance.now() + predictedMs };
       await next.runBatch();
-      if (this.#lastRan[0] !== next) this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
+      if (this.#lastRan[0] !== next)
+        this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
     }
     this.#running = undefined;
   }

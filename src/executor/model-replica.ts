@@ -8,8 +8,8 @@ import { type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.t
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { Tensor, TensorMap } from "../wire/tensor.ts";
 import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
-import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
+import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 
 /** Results up to this size travel to each caller's process as one whole batch; larger ones are cut for each call. */
 const SHARED_RESULT_BYTES_A_ROW = 256;
@@ -27,7 +27,12 @@ export class ModelReplica implements HostedReplica {
   #closed = false;
 
   /** @param onWork tells the lane that there is something to run. */
-  constructor(spec: ModelSpecToHost, session: ModelSession, warmUp: readonly CostSample[], onWork: () => void) {
+  constructor(
+    spec: ModelSpecToHost,
+    session: ModelSession,
+    warmUp: readonly CostSample[],
+    onWork: () => void,
+  ) {
     this.target = spec.target;
     this.deployment = spec.deployment;
     this.#session = session;
@@ -70,7 +75,8 @@ export class ModelReplica implements HostedReplica {
 
   accept(call: IncomingCall, from: ReplySink): void {
     const refuse = (error: TuttiError) => from.reply(call.id, { ok: false, error }, NO_STATS);
-    if (this.#closed) return refuse(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
+    if (this.#closed)
+      return refuse(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
     if (call.method !== "predict") {
       const message = `${this.deployment} has no method ${call.method}; a model has predict(inputs)`;
       return refuse(new TuttiError("NotFound", message, { started: "no" }));
@@ -134,7 +140,8 @@ export class ModelReplica implements HostedReplica {
     for (const item of items) {
       const stats = { queueUs: (startedAtMs - item.queuedAtMs) * 1000, runUs, batchItems: items.length };
       if (items.length === 1) item.from.reply(item.id, { ok: true, value: outputs }, stats);
-      else if (rowBytes <= SHARED_RESULT_BYTES_A_ROW) item.from.replyRows(item.id, outputs, firstRow, item.rows, stats);
+      else if (rowBytes <= SHARED_RESULT_BYTES_A_ROW)
+        item.from.replyRows(item.id, outputs, firstRow, item.rows, stats);
       else item.from.reply(item.id, { ok: true, value: sliceRows(outputs, firstRow, item.rows) }, stats);
       firstRow += item.rows;
     }

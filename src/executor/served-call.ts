@@ -43,7 +43,10 @@ export class ServedCall implements CallContext {
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
       else if (Number.isFinite(this.deadlineAtMs)) {
         const leftMs = Math.max(0, this.deadlineAtMs - performance.now());
-        this.#timer = setTimeout(() => this.abort(new TuttiError("DeadlineExceeded", "the deadline passed")), leftMs);
+        this.#timer = setTimeout(
+          () => this.abort(new TuttiError("DeadlineExceeded", "the deadline passed")),
+          leftMs,
+        );
         this.#timer.unref();
       }
     }

@@ -19,7 +19,8 @@ export interface ModelBatching {
 }
 
 /** What models can be told beside a deployment's own options. `compute` and `userConfig` are for classes. */
-export interface ModelOptions extends Omit<DeploymentOptions, "name" | "compute" | "userConfig" | "healthCheck"> {
+export interface ModelOptions
+  extends Omit<DeploymentOptions, "name" | "compute" | "userConfig" | "healthCheck"> {
   readonly batching?: ModelBatching;
   readonly session?: SessionOptions;
 }
@@ -64,7 +65,11 @@ export function onnxModel(options: OnnxModelOptions): BoundDeployment<OnnxModel>
     name,
     options: resolveDeploymentOptions(name, deploymentOptions, MODEL_DEFAULTS),
     path: resolveApplicationPath(path),
-    maxBatchRows: wholeNumber(`${where}: batching.maxBatchSize`, batching.maxBatchSize, { default: 64, min: 1, max: 65_535 }),
+    maxBatchRows: wholeNumber(`${where}: batching.maxBatchSize`, batching.maxBatchSize, {
+      default: 64,
+      min: 1,
+      max: 65_535,
+    }),
     session: { ...session },
   });
 }
@@ -75,8 +80,14 @@ export function onnxModel(options: OnnxModelOptions): BoundDeployment<OnnxModel>
  * @param directory relative to the application module.
  * @throws TuttiError `ModelNotFound`, `ModelInvalid` or `DuplicateName` naming the folder, `InvalidOptions`.
  */
-export function modelRepository(directory: string, options: ModelRepositoryOptions = {}): BoundDeployment<OnnxModel>[] {
+export function modelRepository(
+  directory: string,
+  options: ModelRepositoryOptions = {},
+): BoundDeployment<OnnxModel>[] {
   const { versions, namePrefix = "", ...modelOptions } = options;
-  const entries = listModelRepository(resolveApplicationPath(directory), versions === undefined ? {} : { versions });
+  const entries = listModelRepository(
+    resolveApplicationPath(directory),
+    versions === undefined ? {} : { versions },
+  );
   return entries.map(({ name, path }) => onnxModel({ ...modelOptions, name: `${namePrefix}${name}`, path }));
 }

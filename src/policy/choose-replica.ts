@@ -24,7 +24,11 @@ export function predictedFinishUs(load: ReplicaLoad, items = 1): number {
  * @param count how many candidates there are, at least 1.
  * @param random in [0, 1).
  */
-export function chooseReplica(count: number, loadOf: (index: number) => ReplicaLoad, random: () => number): number {
+export function chooseReplica(
+  count: number,
+  loadOf: (index: number) => ReplicaLoad,
+  random: () => number,
+): number {
   if (count === 1) return 0;
   const first = Math.floor(random() * count);
   const second = (first + 1 + Math.floor(random() * (count - 1))) % count;

@@ -52,7 +52,8 @@ export function predictCostUs(table: CostTable, rows: number, priorUs = 1000): n
     if (seen === undefined) continue;
     const us = Math.max(seen, belowUs);
     const at = table.meanRows[i]!;
-    if (rows <= at) return at === belowRows ? us : belowUs + ((us - belowUs) * (rows - belowRows)) / (at - belowRows);
+    if (rows <= at)
+      return at === belowRows ? us : belowUs + ((us - belowUs) * (rows - belowRows)) / (at - belowRows);
     belowRows = at;
     belowUs = us;
   }
@@ -60,7 +61,10 @@ export function predictCostUs(table: CostTable, rows: number, priorUs = 1000): n
 }
 
 /** The line between the smallest and the largest size seen: the form in which a cost is told to others. */
-export function costLine(table: CostTable, priorUs = 1000): { readonly fixedUs: number; readonly itemUs: number } {
+export function costLine(
+  table: CostTable,
+  priorUs = 1000,
+): { readonly fixedUs: number; readonly itemUs: number } {
   let lowest = -1;
   let highest = -1;
   for (let i = 0; i < CLASSES; i++) {

@@ -38,7 +38,8 @@ export function place(wanted: readonly WantedReplica[], lanes: readonly Lane[]):
       lane.deployments.filter((deployment) => deployment === replica.deployment).length;
     const fitting = state.filter((lane) => lane.usedMb + replica.memoryMb <= lane.limitMb);
     fitting.sort(
-      (a, b) => siblings(a) - siblings(b) || a.deployments.length - b.deployments.length || (a.id < b.id ? -1 : 1),
+      (a, b) =>
+        siblings(a) - siblings(b) || a.deployments.length - b.deployments.length || (a.id < b.id ? -1 : 1),
     );
     const best = fitting[0];
     if (best === undefined) continue;

@@ -47,14 +47,20 @@ export class ReplicaSet {
   }
 
   isIdempotent(method: string): boolean {
-    return typeof this.#idempotent === "boolean" ? this.#idempotent : this.#idempotent.has(calledMethod(method));
+    return typeof this.#idempotent === "boolean"
+      ? this.#idempotent
+      : this.#idempotent.has(calledMethod(method));
   }
 
   /**
    * The replica for the next call, among those whose executor is connected; those in `avoid` only if there is no other.
    * A replica in this very executor is taken before all: a call that stays in its process costs nothing to carry.
    */
-  choose(avoid: ReadonlySet<Lane> | undefined, nowMs: number, random: () => number): RoutedReplica | undefined {
+  choose(
+    avoid: ReadonlySet<Lane> | undefined,
+    nowMs: number,
+    random: () => number,
+  ): RoutedReplica | undefined {
     if (this.#local !== undefined && avoid === undefined) return this.#local;
     let candidates: readonly RoutedReplica[] = this.replicas;
     if (avoid !== undefined || candidates.some(({ lane }) => lane.link === undefined)) {
@@ -77,5 +83,10 @@ export class ReplicaSet {
 
 export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {
   const { fixedUs, itemUs } = replica.lane.costOf(replica.target) ?? UNKNOWN_COST;
-  return { laneBacklogUs: replica.lane.backlogUs(nowMs), waitingItems: replica.waitingItems, fixedUs, itemUs };
+  return {
+    laneBacklogUs: replica.lane.backlogUs(nowMs),
+    waitingItems: replica.waitingItems,
+    fixedUs,
+    itemUs,
+  };
 }

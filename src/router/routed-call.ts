@@ -9,7 +9,13 @@ import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
 
 type CallState =
   | { readonly kind: "waiting" }
-  | { readonly kind: "sent"; readonly replica: RoutedReplica; readonly link: Link; readonly id: number; readonly costUs: number }
+  | {
+      readonly kind: "sent";
+      readonly replica: RoutedReplica;
+      readonly link: Link;
+      readonly id: number;
+      readonly costUs: number;
+    }
   | { readonly kind: "ended" };
 
 const WAITING: CallState = { kind: "waiting" };
@@ -98,7 +104,10 @@ export class RoutedCall implements CallRequest, PendingCall {
     if (decision === "give up") return this.end(outcome, stats);
     if (decision === "poison") {
       const message = `${this.deployment}.${this.method}(): ${this.#deaths} executors died while they had this input; given up`;
-      return this.end({ ok: false, error: new TuttiError("PoisonInput", message, { started: "maybe" }) }, stats);
+      return this.end(
+        { ok: false, error: new TuttiError("PoisonInput", message, { started: "maybe" }) },
+        stats,
+      );
     }
     this.#avoid ??= new Set();
     this.#avoid.add(state.replica.lane);

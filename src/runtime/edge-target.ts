@@ -1,6 +1,12 @@
 import type { ApplicationGraph } from "../api/graph.ts";
 import { HTTP_PREFIX, type HttpCall, type HttpReply } from "../api/http-call.ts";
-import type { ApplicationSpec, EdgeAnswer, EdgeRequest, IngressTarget, PendingAnswer } from "../ingress/ingress-target.ts";
+import type {
+  ApplicationSpec,
+  EdgeAnswer,
+  EdgeRequest,
+  IngressTarget,
+  PendingAnswer,
+} from "../ingress/ingress-target.ts";
 import type { Router } from "../router/router.ts";
 
 /** Requests from the edge are served before what runs in the background. */

@@ -2,11 +2,13 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
-import { type NodeOptions, resolveNodeOptions, type ResolvedNodeOptions } from "../config/node-options.ts";
+import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
 import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { Fleet } from "../executor/fleet.ts";
+import { InlineExecutor } from "../executor/inline-executor.ts";
 import type { IngressLog } from "../ingress/edge-services.ts";
 import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
@@ -14,9 +16,13 @@ import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { Router } from "../router/router.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
 
+/** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
+export type ApplicationSource =
+  | { readonly kind: "module"; readonly path: string }
+  | { readonly kind: "inline"; readonly application: Application; readonly models: "process" | "inline" };
+
 export interface StartNodeOptions {
-  /** The application's module, absolute. */
-  readonly module: string;
+  readonly source: ApplicationSource;
   readonly http?: IngressOptions;
   readonly node?: NodeOptions;
   readonly log: IngressLog;
@@ -34,6 +40,7 @@ export interface RunningNode {
   close(): Promise<void>;
 }
 
+const INLINE_ID = "inline";
 const HEARTBEAT_INTERVAL_MS = 250;
 const START_TIMEOUT_MS = 30_000;
 const HEAL_INTERVAL_MS = 1000;
@@ -77,12 +84,21 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     // The port is taken first: a port in use is known before a second of loading, and probes get their answer.
     const address = await ingress.start();
     await fleet.start();
-    fleet.prestart(nodeOptions.lanes + nodeOptions.codeExecutors);
+    const ofProcesses = processSlots(options.source, nodeOptions);
+    fleet.prestart(ofProcesses.lanes + ofProcesses.codeExecutors);
     const graph = await runner.start();
     target = new EdgeTarget(router, graph, () => runner.readiness());
     ingress.setApplications([toApplicationSpec(graph)]);
-    fleet.keepSpares();
-    return toRunningNode({ address, graph, fleet, runner, ingress, closeAll, drainTimeoutMs: nodeOptions.drainTimeoutMs });
+    if (ofProcesses.lanes + ofProcesses.codeExecutors > 0) fleet.keepSpares();
+    return toRunningNode({
+      address,
+      graph,
+      fleet,
+      runner,
+      ingress,
+      closeAll,
+      drainTimeoutMs: nodeOptions.drainTimeoutMs,
+    });
   } catch (thrown) {
     await closeAll();
     throw thrown;
@@ -90,8 +106,14 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
 }
 
 function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDirectory: string) {
+  const { source } = options;
   const router: Router = new Router({
+    localExecutor: INLINE_ID,
     connect: ({ id }) => {
+      if (inline !== undefined && id === INLINE_ID) {
+        const { link } = inline;
+        return queueMicrotask(() => router.laneOpened(INLINE_ID, link));
+      }
       const state = fleet.get(id)?.state;
       // The node's connection to an executor is its control connection: it is there before any snapshot names it.
       if (state?.kind === "ready") router.laneOpened(id, state.peer);
@@ -118,12 +140,16 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
     },
     onLoad: (executorId, load) => router.lane(executorId)?.report(load, performance.now()),
   });
+  const inline =
+    source.kind === "inline" ? new InlineExecutor(INLINE_ID, source.application, router) : undefined;
+  const isInline = (kind: "model" | "code") =>
+    source.kind === "inline" && (kind === "code" || source.models === "inline");
   const runner: ApplicationRunner = new ApplicationRunner({
-    fleet,
-    module: options.module,
+    acquire: async (kind) => (inline !== undefined && isInline(kind) ? inline : fleet.acquire()),
+    module: source.kind === "module" ? source.path : "the application",
     limits: {
-      lanes: nodeOptions.lanes,
-      codeExecutors: nodeOptions.codeExecutors,
+      lanes: isInline("model") ? 1 : nodeOptions.lanes,
+      codeExecutors: isInline("code") ? 1 : nodeOptions.codeExecutors,
       laneMemoryMb: nodeOptions.executorMemoryLimitMb,
     },
     importTimeoutMs: nodeOptions.loadingTimeoutMs,
@@ -134,9 +160,18 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
   return { fleet, router, runner };
 }
 
+/** How many executors of each kind are processes. */
+function processSlots(source: ApplicationSource, { lanes, codeExecutors }: ResolvedNodeOptions) {
+  if (source.kind === "module") return { lanes, codeExecutors };
+  return { lanes: source.models === "process" ? lanes : 0, codeExecutors: 0 };
+}
+
 const notReadyTarget: IngressTarget = {
   call: () => {
-    throw new TuttiError("Unavailable", "the application is starting", { started: "no", retryAfterSeconds: 1 });
+    throw new TuttiError("Unavailable", "the application is starting", {
+      started: "no",
+      retryAfterSeconds: 1,
+    });
   },
   readiness: () => ({ ready: false, reason: "starting" }),
 };
@@ -151,7 +186,15 @@ interface NodeParts {
   readonly drainTimeoutMs: number;
 }
 
-function toRunningNode({ address, graph, fleet, runner, ingress, closeAll, drainTimeoutMs }: NodeParts): RunningNode {
+function toRunningNode({
+  address,
+  graph,
+  fleet,
+  runner,
+  ingress,
+  closeAll,
+  drainTimeoutMs,
+}: NodeParts): RunningNode {
   let draining: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   const drain = async () => {

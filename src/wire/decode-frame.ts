@@ -49,11 +49,17 @@ export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): M
 }
 
 function decodeHello(frame: Buffer, limits: WireLimits): Message {
-  if (frame.length < 16 || frame.readUInt32LE(8) !== HELLO_MAGIC) throw bad("a hello without its magic number");
+  if (frame.length < 16 || frame.readUInt32LE(8) !== HELLO_MAGIC)
+    throw bad("a hello without its magic number");
   const size = frame.readUInt32LE(12);
   if (size > frame.length - 16) throw bad("a truncated hello");
-  const value = decodeValue(PayloadKind.structured, frame.subarray(16, 16 + size), limits.maxDepth) as Partial<Hello>;
-  if (typeof value?.name !== "string" || typeof value.token !== "string") throw bad("a hello without name or token");
+  const value = decodeValue(
+    PayloadKind.structured,
+    frame.subarray(16, 16 + size),
+    limits.maxDepth,
+  ) as Partial<Hello>;
+  if (typeof value?.name !== "string" || typeof value.token !== "string")
+    throw bad("a hello without name or token");
   return { type: "hello", version: frame.readUInt16LE(6), hello: { name: value.name, token: value.token } };
 }
 
@@ -70,7 +76,11 @@ class PayloadTable {
     this.#count = count;
   }
 
-  read(index: number, decode: (kind: number, bytes: Uint8Array, maxDepth: number) => unknown, maxDepth: number) {
+  read(
+    index: number,
+    decode: (kind: number, bytes: Uint8Array, maxDepth: number) => unknown,
+    maxDepth: number,
+  ) {
     if (index >= this.#count) throw bad(`payload ${index} of ${this.#count}`);
     // A shared argument is decoded once too: all calls that name it see the same object.
     if (this.#decoded[index] !== undefined) return this.#decoded[index];
@@ -91,10 +101,12 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
   if (frame.length < callsAt) throw bad("truncated");
   const count = frame.readUInt32LE(8);
   const payloadCount = frame.readUInt32LE(12);
-  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries) throw bad(`${count} calls in one frame`);
+  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries)
+    throw bad(`${count} calls in one frame`);
   const tableAt = callsAt + count * CALL_BYTES;
   const stringsAt = frame.readUInt32LE(16);
-  if (stringsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || stringsAt > frame.length) throw bad("truncated");
+  if (stringsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || stringsAt > frame.length)
+    throw bad("truncated");
   const strings = decodeStrings(frame, stringsAt, frame.readUInt16LE(6));
   const payloads = new PayloadTable(frame, tableAt, payloadCount);
   const calls = new Array<IncomingCall>(count);
@@ -111,7 +123,11 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
       deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
       priority: frame[at + 20]!,
       idempotent: (frame[at + 21]! & CallFlag.idempotent) !== 0,
-      args: payloads.read(frame.readUInt32LE(at + 12), decodeArguments, limits.maxDepth) as readonly unknown[],
+      args: payloads.read(
+        frame.readUInt32LE(at + 12),
+        decodeArguments,
+        limits.maxDepth,
+      ) as readonly unknown[],
     };
   }
   return calls;
@@ -137,10 +153,14 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
   const count = frame.readUInt32LE(8);
   const payloadCount = frame.readUInt32LE(12);
   const costCount = frame.readUInt16LE(6);
-  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries) throw bad(`${count} replies in one frame`);
+  if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries)
+    throw bad(`${count} replies in one frame`);
   const tableAt = repliesAt + count * REPLY_BYTES;
   const costsAt = frame.readUInt32LE(24);
-  if (costsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || costsAt + costCount * COST_BYTES > frame.length) {
+  if (
+    costsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES ||
+    costsAt + costCount * COST_BYTES > frame.length
+  ) {
     throw bad("truncated");
   }
   const payloads = new PayloadTable(frame, tableAt, payloadCount);
@@ -167,7 +187,11 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
   }
   const costs = new Array<CostReport>(costCount);
   for (let i = 0, at = costsAt; i < costCount; i++, at += COST_BYTES) {
-    costs[i] = { target: frame.readUInt32LE(at), fixedUs: frame.readFloatLE(at + 4), itemUs: frame.readFloatLE(at + 8) };
+    costs[i] = {
+      target: frame.readUInt32LE(at),
+      fixedUs: frame.readFloatLE(at + 4),
+      itemUs: frame.readFloatLE(at + 8),
+    };
   }
   const load = { backlogUs: frame.readUInt32LE(16), queuedItems: frame.readUInt32LE(20), costs };
   return { type: "replies", replies, load };

@@ -55,7 +55,11 @@ export function encodeHello(hello: Hello, version = PROTOCOL_VERSION): Buffer {
  *
  * @param nowMs the moment the deadlines are turned into remaining time, since clocks of peers are not compared.
  */
-export function encodeCalls(calls: readonly CallEntry[], payloads: readonly EncodedValue[], nowMs: number): Buffer {
+export function encodeCalls(
+  calls: readonly CallEntry[],
+  payloads: readonly EncodedValue[],
+  nowMs: number,
+): Buffer {
   const strings: string[] = [];
   const stringIndex = new Map<string, number>();
   const intern = (text: string): number => {
@@ -174,7 +178,12 @@ function writeHeader(frame: Buffer, type: number, count: number): void {
   frame.writeUInt16LE(count, 6);
 }
 
-function writePayloads(frame: Buffer, tableAt: number, start: number, payloads: readonly EncodedValue[]): void {
+function writePayloads(
+  frame: Buffer,
+  tableAt: number,
+  start: number,
+  payloads: readonly EncodedValue[],
+): void {
   let entryAt = tableAt;
   let at = start;
   for (const payload of payloads) {

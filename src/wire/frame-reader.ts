@@ -73,9 +73,13 @@ export class FrameReader {
   }
 
   #checkLength(size: number): number {
-    if (size < FRAME_HEADER_BYTES || size % 8 !== 0) throw new TuttiError("ProtocolError", `frame: length ${size}`);
+    if (size < FRAME_HEADER_BYTES || size % 8 !== 0)
+      throw new TuttiError("ProtocolError", `frame: length ${size}`);
     if (size > this.#limits.maxFrameBytes) {
-      throw new TuttiError("ProtocolError", `frame: ${size} bytes are above the limit of ${this.#limits.maxFrameBytes}`);
+      throw new TuttiError(
+        "ProtocolError",
+        `frame: ${size} bytes are above the limit of ${this.#limits.maxFrameBytes}`,
+      );
     }
     return size;
   }

@@ -139,7 +139,8 @@ export class Peer {
       return id;
     }
     // Tensors are immutable by contract, so that one given to many calls is one payload; other values are not.
-    const shared = request.args.length === 1 && request.args[0] instanceof Tensor ? request.args[0] : request.args;
+    const shared =
+      request.args.length === 1 && request.args[0] instanceof Tensor ? request.args[0] : request.args;
     let payload = this.#payloadOf.get(shared);
     if (payload === undefined) {
       try {
@@ -167,7 +168,10 @@ export class Peer {
 
   /** Ends the call as `Cancelled` here and asks the other side not to start it. Unknown ids are ignored. */
   cancel(id: number): void {
-    this.#abandon(id, new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }));
+    this.#abandon(
+      id,
+      new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }),
+    );
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats): void {
@@ -184,7 +188,8 @@ export class Peer {
     if (payload === undefined) {
       const { status, encoded } = this.#encodeOutcome({ ok: true, value: tensors });
       payload = this.#addReplyPayload(encoded);
-      if (status === ReplyStatus.error) return this.#addReply({ id, status, stats, payload, firstRow: 0, rows: 0 });
+      if (status === ReplyStatus.error)
+        return this.#addReply({ id, status, stats, payload, firstRow: 0, rows: 0 });
       this.#rowsPayloadOf.set(tensors, payload);
     }
     this.#addReply({ id, status: ReplyStatus.rows, stats, payload, firstRow, rows });
@@ -214,7 +219,9 @@ export class Peer {
       const encoded = encodeValue(outcome.value);
       const limit = this.#limits.maxFrameBytes / 2;
       if (encoded.bytes <= limit) return { status: ReplyStatus.value, encoded };
-      throw new TuttiError("PayloadTooLarge", `a result of ${encoded.bytes} bytes is above ${limit}`, { status: 500 });
+      throw new TuttiError("PayloadTooLarge", `a result of ${encoded.bytes} bytes is above ${limit}`, {
+        status: 500,
+      });
     } catch (thrown) {
       return { status: ReplyStatus.error, encoded: encodeError(TuttiError.from(thrown)) };
     }
@@ -223,15 +230,21 @@ export class Peer {
   #refusal(request: CallRequest): TuttiError | undefined {
     if (this.#state.kind === "closed") return withStarted(this.#state.reason, "no");
     if (this.#outstanding.size >= this.#maxOutstanding) {
-      return new TuttiError("Overloaded", `${this.#outstanding.size} calls are outstanding on one connection`, {
-        started: "no",
-      });
+      return new TuttiError(
+        "Overloaded",
+        `${this.#outstanding.size} calls are outstanding on one connection`,
+        {
+          started: "no",
+        },
+      );
     }
     if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
       return new TuttiError("Overloaded", "the other side does not read what it is sent", { started: "no" });
     }
     if (request.deadlineAtMs <= performance.now()) {
-      return new TuttiError("DeadlineExceeded", "the deadline passed before the call was sent", { started: "no" });
+      return new TuttiError("DeadlineExceeded", "the deadline passed before the call was sent", {
+        started: "no",
+      });
     }
     return undefined;
   }
@@ -290,7 +303,8 @@ export class Peer {
     try {
       const message = decodeFrame(frame, this.#limits, performance.now());
       if (message.type === "hello") this.#greet(message.version, message.hello);
-      else if (this.#state.kind === "greeting") throw new TuttiError("ProtocolError", "a frame came before the hello");
+      else if (this.#state.kind === "greeting")
+        throw new TuttiError("ProtocolError", "a frame came before the hello");
       else if (message.type === "calls") this.#serve(message.calls);
       else if (message.type === "replies") {
         this.#options.onLoad?.(message.load);
@@ -321,7 +335,9 @@ export class Peer {
     const { service } = this.#options;
     if (service !== undefined) return service.onCalls(calls, this);
     for (const call of calls) {
-      const error = new TuttiError("NotFound", "this end of the connection takes no calls", { started: "no" });
+      const error = new TuttiError("NotFound", "this end of the connection takes no calls", {
+        started: "no",
+      });
       this.reply(call.id, { ok: false, error }, NO_STATS);
     }
   }
@@ -358,7 +374,9 @@ export class Peer {
       if (request.deadlineAtMs <= nowMs) {
         this.#abandon(
           id,
-          new TuttiError("DeadlineExceeded", "the deadline passed before the reply came", { started: "maybe" }),
+          new TuttiError("DeadlineExceeded", "the deadline passed before the reply came", {
+            started: "maybe",
+          }),
         );
       } else if (request.deadlineAtMs < earliestMs) earliestMs = request.deadlineAtMs;
     }
@@ -369,16 +387,22 @@ export class Peer {
     const reason =
       thrown instanceof TuttiError
         ? thrown
-        : new TuttiError("PeerClosed", `the connection ended${thrown === undefined ? "" : `: ${thrown.message}`}`, {
-            started: "maybe",
-          });
+        : new TuttiError(
+            "PeerClosed",
+            `the connection ended${thrown === undefined ? "" : `: ${thrown.message}`}`,
+            {
+              started: "maybe",
+            },
+          );
     this.#state = { kind: "closed", reason };
     this.#deadlines.close();
     this.#opened.reject(reason);
     const ended = [...this.#outstanding];
     this.#outstanding.clear();
     for (const [id, { request }] of ended) {
-      const error = new TuttiError("PeerClosed", reason.message, { started: this.#wasSent(id) ? "maybe" : "no" });
+      const error = new TuttiError("PeerClosed", reason.message, {
+        started: this.#wasSent(id) ? "maybe" : "no",
+      });
       request.onEnd({ ok: false, error }, NO_STATS);
     }
     this.#options.onClose?.(reason);

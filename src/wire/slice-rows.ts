@@ -8,7 +8,8 @@ import { Tensor, type TensorMap } from "./tensor.ts";
  */
 export function sliceRows(value: unknown, first: number, rows: number): TensorMap {
   const sliced: Record<string, Tensor> = {};
-  if (typeof value !== "object" || value === null) throw new TuttiError("ProtocolError", "rows of what is no tensors");
+  if (typeof value !== "object" || value === null)
+    throw new TuttiError("ProtocolError", "rows of what is no tensors");
   for (const name in value) {
     const tensor = (value as TensorMap)[name];
     if (!(tensor instanceof Tensor)) throw new TuttiError("ProtocolError", "rows of what is no tensors");
@@ -21,7 +22,10 @@ function sliceTensor(tensor: Tensor, first: number, rows: number): Tensor {
   const { dims, data } = tensor;
   const total = dims[0];
   if (total === undefined || first + rows > total) {
-    throw new TuttiError("ProtocolError", `rows ${first} to ${first + rows} of a tensor with ${total ?? "no"} rows`);
+    throw new TuttiError(
+      "ProtocolError",
+      `rows ${first} to ${first + rows} of a tensor with ${total ?? "no"} rows`,
+    );
   }
   const width = total === 0 ? 0 : data.length / total;
   const part = Array.isArray(data)

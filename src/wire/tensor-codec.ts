@@ -121,9 +121,16 @@ function readStrings(bytes: Uint8Array, start: number, end: number, items: numbe
   return texts;
 }
 
-function typedView(type: Exclude<DataType, "string">, bytes: Uint8Array, at: number, size: number, items: number) {
+function typedView(
+  type: Exclude<DataType, "string">,
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+  items: number,
+) {
   const elementBytes = ELEMENT_BYTES[type];
-  if (items * elementBytes !== size) throw bad(`dims need ${items * elementBytes} bytes, the data has ${size}`);
+  if (items * elementBytes !== size)
+    throw bad(`dims need ${items * elementBytes} bytes, the data has ${size}`);
   let { buffer } = bytes;
   let offset = bytes.byteOffset + at;
   if (offset % elementBytes !== 0) {
@@ -199,7 +206,8 @@ export function readTensorMap(bytes: Uint8Array, start: number, end: number): Te
 
 /** The whole map is tensors: then it travels as bytes instead of as a structured value. */
 export function isTensorMap(value: unknown): value is TensorMap {
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return false;
   let count = 0;
   for (const name in value) {
     if (!((value as Record<string, unknown>)[name] instanceof Tensor)) return false;

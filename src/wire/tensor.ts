@@ -54,7 +54,10 @@ export class Tensor<T extends DataType = DataType> {
     let size = 1;
     for (const dim of dims) {
       if (!Number.isSafeInteger(dim) || dim < 0) {
-        throw new TuttiError("InvalidArgument", `tensor: a dimension must be a whole number >= 0, got ${dim}`);
+        throw new TuttiError(
+          "InvalidArgument",
+          `tensor: a dimension must be a whole number >= 0, got ${dim}`,
+        );
       }
       size *= dim;
     }

@@ -129,7 +129,11 @@ export function encodeValue(value: unknown): EncodedValue {
 export function encodeArguments(args: readonly unknown[]): EncodedValue {
   if (args.length !== 1) return args.length === 0 ? NOTHING : encodeValue(args);
   const single = encodeValue(args[0]);
-  return { kind: single.kind | SINGLE_ARGUMENT, bytes: single.bytes, write: (out, at) => single.write(out, at) };
+  return {
+    kind: single.kind | SINGLE_ARGUMENT,
+    bytes: single.bytes,
+    write: (out, at) => single.write(out, at),
+  };
 }
 
 /** @throws TuttiError `ProtocolError` when the bytes are not a value of that kind. */

@@ -1,0 +1,44 @@
+import { existsSync, readdirSync } from "node:fs";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+
+export interface Model {
+  readonly name: string;
+  readonly session: InferenceSession;
+}
+
+/**
+ * All models of a version, from `<name>/1/model.onnx`. One thread each: on two cores with a process on each, more
+ * threads only take turns (measured: README).
+ */
+export async function loadModels(directory: string): Promise<Model[]> {
+  const names = readdirSync(directory)
+    .filter((name) => existsSync(`${directory}/${name}/1/model.onnx`))
+    .sort();
+  if (names.length === 0) throw new Error(`${directory}: expected folders <name>/1/model.onnx, found none`);
+  const models: Model[] = [];
+  for (const name of names) {
+    const session = await InferenceSession.create(`${directory}/${name}/1/model.onnx`, {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+    });
+    models.push({ name, session });
+  }
+  return models;
+}
+
+/** @param rows one or many feature vectors of equal width. @returns one probability a row. */
+export async function runModel(model: Model, rows: Tensor): Promise<Float32Array> {
+  const { probability } = await model.session.run({ features: rows });
+  if (!(probability?.data instanceof Float32Array))
+    throw new Error(`${model.name}: no float32 output "probability"`);
+  return probability.data;
+}
+
+export function toTensor(rows: readonly Float32Array[]): Tensor {
+  const width = rows[0]?.length ?? 0;
+  const data = new Float32Array(rows.length * width);
+  rows.forEach((row, index) => {
+    data.set(row, index * width);
+  });
+  return new Tensor("float32", data, [rows.length, width]);
+}

@@ -1,0 +1,27 @@
+export type MemberStatus = "ok" | "late" | "failed" | "shed" | "cancelled";
+
+/** How one member fared in one call. Times are 0 for what did not happen. */
+export interface MemberReport {
+  readonly name: string;
+  readonly status: MemberStatus;
+  /** What was selected of its answer for the combiner; undefined unless `ok`. */
+  readonly output: unknown;
+  /** From the ensemble's call to the member's end. */
+  readonly latencyMs: number;
+  /** How much of that it waited at its replica. */
+  readonly queueMs: number;
+  /** Items in the run that it was part of. */
+  readonly batchSize: number;
+  /** Of the application: one request is served by one version from edge to last member (D9). */
+  readonly version: string;
+}
+
+export interface EnsembleResult<R> {
+  readonly value: R;
+  /** True when a member is missing. */
+  readonly degraded: boolean;
+  /** In the order in which the members were given. */
+  readonly members: readonly MemberReport[];
+  /** Share of all weight that answered, times the share of that which supports the value (for `vote`). 0 to 1. */
+  readonly confidence: number;
+}

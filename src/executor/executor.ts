@@ -1,0 +1,15 @@
+import type { ControlAnswers, ControlRequest, ExecutorStatus } from "./control-messages.ts";
+
+/** What hosts replicas, as those who decide what it hosts see it: a child process, or this process itself. */
+export interface Executor {
+  readonly id: string;
+  /** Where other executors reach it; empty when none needs to. */
+  readonly socketPath: string;
+  readonly pid: number | undefined;
+  readonly hasEnded: boolean;
+  /** What it last said of itself. */
+  readonly status: ExecutorStatus | undefined;
+  /** @throws TuttiError what the executor answered, `DeadlineExceeded`, or `PeerClosed` when it ended. */
+  order<R extends ControlRequest>(request: R, timeoutMs: number): Promise<ControlAnswers[R["type"]]>;
+  kill(reason: string): void;
+}

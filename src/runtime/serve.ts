@@ -1,0 +1,56 @@
+import pino from "pino";
+import type { Application } from "../api/application.ts";
+import { checkKeys, oneOf } from "../config/check-options.ts";
+import type { NodeOptions } from "../config/node-options.ts";
+import type { IngressOptions } from "../ingress/ingress-options.ts";
+import { startNode } from "./node.ts";
+
+export interface ServeOptions {
+  /** Address, port and limits of the HTTP edge. */
+  readonly http?: IngressOptions;
+  /** Lanes, spares and limits of the executors. */
+  readonly node?: NodeOptions;
+  /** `process` (default): models run in executors of their own. `inline`: everything runs in this process. */
+  readonly models?: "process" | "inline";
+  /** Default `warn`. */
+  readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug";
+}
+
+export interface Served {
+  /** Where the application answers, e.g. `http://127.0.0.1:8000/offers`. */
+  readonly url: string;
+  /** Takes no new requests, finishes those it has. Idempotent. */
+  drain(): Promise<void>;
+  /** Ends everything; call `drain` first to lose nothing. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs an application inside a program: its classes in this process, its models in executors as usual. For a service
+ * of its own `tutti run` does more: there user code can be restarted.
+ *
+ * @returns when it is ready.
+ * @throws TuttiError `PortInUse`, `StartFailed`, `ModelInvalid`, `InvalidOptions` …; nothing is left running then.
+ */
+export async function serve(application: Application, options: ServeOptions = {}): Promise<Served> {
+  checkKeys("serve", options, ["http", "node", "models", "logLevel"]);
+  const log = pino({ level: options.logLevel ?? "warn" }, pino.destination({ fd: 2, sync: false }));
+  const node = await startNode({
+    source: {
+      kind: "inline",
+      application,
+      models: oneOf("serve: models", options.models, ["process", "inline"], "process"),
+    },
+    ...(options.http === undefined ? {} : { http: options.http }),
+    ...(options.node === undefined ? {} : { node: options.node }),
+    log,
+    onEvent: (event) => (event.type === "filled" ? log.debug(event) : log.warn(event)),
+    onOutput: (executor, stream, line) => log.info({ executor, stream }, line),
+  });
+  const host = node.address.host.includes(":") ? `[${node.address.host}]` : node.address.host;
+  return {
+    url: `http://${host}:${node.address.port}${application.route}`,
+    drain: () => node.drain(),
+    close: () => node.close(),
+  };
+}
