@@ -5,11 +5,15 @@ import { build, install, node, root } from "./lib.mjs";
 
 await install();
 await build();
-const child = spawn(node, ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-  env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH}` },
-});
+const child = spawn(
+  node,
+  ["--disable-warning=ExperimentalWarning", "bench/main.ts", ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH}` },
+  },
+);
 // Ctrl-C reaches the child by itself, which then ends what it has started.
 process.on("SIGINT", () => {});
 child.on("exit", (code) => process.exit(code ?? 1));

@@ -9,7 +9,12 @@ await install();
 await build();
 const scratch = mkdtempSync(path.join(tmpdir(), "tutti-test-"));
 const resultFile = path.join(scratch, "results.json");
-const code = await vitest(["run", "--reporter=default", "--reporter=json", `--outputFile.json=${resultFile}`]);
+const code = await vitest([
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${resultFile}`,
+]);
 const { passed, failed, skipped } = readCounts();
 rmSync(scratch, { recursive: true, force: true });
 if (skipped > 0) say(`${skipped} TESTS WERE SKIPPED: look above for what they need`);

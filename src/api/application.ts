@@ -49,7 +49,7 @@ const OPTION_NAMES = ["name", "route", "version", "deadlineMs", "ingress", "http
 export function application<T>(options: ApplicationOptions<T>): Application {
   checkKeys("application", options, OPTION_NAMES);
   const { name, route = "/", version = "1" } = options;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+  if (typeof name !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
     throw new TuttiError(
       "InvalidOptions",
       `application: name must be 1 to 64 letters, digits, . _ or -, got ${name}`,

@@ -46,16 +46,25 @@ export type BoundDeployment<T> = Handle<T> & { readonly [boundDeployment]: T };
 const bindings = new WeakMap<object, Binding>();
 
 const notRunning: CallPort = {
-  dispatch: ({ deployment, method, onEnd }) => {
-    const error = new TuttiError(
-      "NotRunning",
-      `${deployment}.${method}() was called, but its application is not running yet`,
-      { started: "no" },
-    );
-    queueMicrotask(() => onEnd({ ok: false, error }, NO_STATS));
+  dispatch: (call) => {
+    const error = notRunningYet(`${call.deployment}.${call.method}()`);
+    queueMicrotask(() => call.onEnd({ ok: false, error }, NO_STATS));
+    return { cancel: () => {} };
+  },
+  dispatchMany: (call) => {
+    call.deployments.forEach((deployment, member) => {
+      const error = notRunningYet(`${deployment}.${call.method}()`);
+      queueMicrotask(() => call.onEnd(member, { ok: false, error }, NO_STATS));
+    });
     return { cancel: () => {} };
   },
 };
+
+function notRunningYet(what: string): TuttiError {
+  return new TuttiError("NotRunning", `${what} was called, but its application is not running yet`, {
+    started: "no",
+  });
+}
 
 export function bindDeployment<T>(binding: Binding): BoundDeployment<T> {
   const handle = createHandle<T>({ deployment: binding.name, port: notRunning, options: {} });

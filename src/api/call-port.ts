@@ -1,4 +1,4 @@
-import type { CallOutcome, CallStats } from "../wire/messages.ts";
+import type { CallOutcome, CallStats, RowsOfResult } from "../wire/messages.ts";
 
 /** Which request a call belongs to; handed down from the edge to the last member. */
 export interface RequestScope {
@@ -18,6 +18,17 @@ export interface OutgoingCall extends RequestScope {
   onEnd(outcome: CallOutcome, stats: CallStats): void;
 }
 
+/** One call to each of many deployments, with the same arguments. */
+export interface OutgoingFanout extends RequestScope {
+  readonly deployments: readonly string[];
+  readonly method: string;
+  readonly args: readonly unknown[];
+  /** Called exactly once for each member (D1), or `onRows` in its place; never from inside `dispatchMany`. */
+  onEnd(member: number, outcome: CallOutcome, stats: CallStats): void;
+  /** The member's value is some rows of a result that others share: nothing is cut out until it is wanted. */
+  onRows(member: number, rows: RowsOfResult, stats: CallStats): void;
+}
+
 export interface PendingCall {
   /** Ends the call as `Cancelled`; without effect once it has ended. */
   cancel(): void;
@@ -26,4 +37,5 @@ export interface PendingCall {
 /** The border between what users write and what carries their calls. */
 export interface CallPort {
   dispatch(call: OutgoingCall): PendingCall;
+  dispatchMany(call: OutgoingFanout): PendingCall;
 }

@@ -1,3 +1,5 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+
 /** What one member answered. */
 export interface MemberAnswer<V> {
   readonly name: string;
@@ -29,7 +31,9 @@ export const weightedMean: Combiner<number, number> = (answers) => {
     sum += value * weight;
     weights += weight;
   }
-  return sum / weights;
+  if (weights > 0) return sum / weights;
+  const names = answers.map(({ name }) => name).join(", ");
+  throw new TuttiError("BelowQuorum", `the members that answered (${names}) have no weight between them`);
 };
 
 /** The value with the most weight behind it; of equal ones the one that the earlier member gave. */
@@ -49,7 +53,7 @@ export const vote: Combiner<string | number, string | number> = Object.assign(
     support: (answers: readonly MemberAnswer<string | number>[], value: string | number) => {
       let total = 0;
       for (const { weight } of answers) total += weight;
-      return (countVotes(answers).get(value) ?? 0) / total;
+      return total > 0 ? (countVotes(answers).get(value) ?? 0) / total : 0;
     },
   },
 );

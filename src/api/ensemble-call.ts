@@ -1,5 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { CallOutcome, CallStats } from "../wire/messages.ts";
+import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
+import { sliceRows } from "../wire/slice-rows.ts";
 import type { PendingCall } from "./call-port.ts";
 import type { MemberAnswer } from "./combiners.ts";
 import { currentContext } from "./context.ts";
@@ -26,7 +27,7 @@ export class EnsembleCall<V, R> {
   readonly #reports: (MemberReport | undefined)[];
   readonly #answers: (MemberAnswer<V> | undefined)[];
   readonly #errors: (TuttiError | undefined)[] = [];
-  readonly #pending: (PendingCall | undefined)[];
+  #pending: PendingCall | undefined;
   #resolve!: (result: EnsembleResult<R>) => void;
   #reject!: (error: TuttiError) => void;
   #left: number;
@@ -45,7 +46,6 @@ export class EnsembleCall<V, R> {
     this.#left = members.length;
     this.#reports = new Array(members.length).fill(undefined);
     this.#answers = new Array(members.length).fill(undefined);
-    this.#pending = new Array(members.length).fill(undefined);
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -59,18 +59,17 @@ export class EnsembleCall<V, R> {
     let deadlineAtMs = scope.deadlineAtMs - reserveMs;
     if (deadlineMs !== undefined) deadlineAtMs = Math.min(deadlineAtMs, this.#startedAtMs + deadlineMs);
     const { requestId, priority } = scope;
-    for (let i = 0; i < this.#members.length; i++) {
-      const { target } = this.#members[i]!;
-      this.#pending[i] = target.port.dispatch({
-        deployment: target.deployment,
-        method,
-        args,
-        requestId,
-        deadlineAtMs,
-        priority: target.options.priority ?? priority,
-        onEnd: (outcome, stats) => this.#end(i, outcome, stats),
-      });
-    }
+    const { port } = this.#members[0]!.target;
+    this.#pending = port.dispatchMany({
+      deployments: this.#members.map(({ name }) => name),
+      method,
+      args,
+      requestId,
+      deadlineAtMs,
+      priority,
+      onEnd: (member, outcome, stats) => this.#end(member, outcome, stats),
+      onRows: (member, rows, stats) => this.#endRows(member, rows, stats),
+    });
     const { signal } = callOptions;
     if (signal !== undefined) {
       const onAbort = () => this.#cancelRest();
@@ -83,25 +82,34 @@ export class EnsembleCall<V, R> {
 
   #end(index: number, outcome: CallOutcome, stats: CallStats): void {
     if (this.#reports[index] !== undefined) return;
-    this.#left -= 1;
-    let status: MemberStatus = "ok";
-    if (outcome.ok) {
-      try {
-        const value = this.#options.select(outcome.value);
-        this.#answers[index] = {
-          name: this.#members[index]!.name,
-          value,
-          weight: this.#options.weights[index]!,
-        };
-        this.#ok += 1;
-      } catch (thrown) {
-        status = "failed";
-        this.#errors[index] = TuttiError.from(thrown);
-      }
-    } else {
-      status = memberStatus(outcome.error);
-      this.#errors[index] = outcome.error;
+    if (!outcome.ok) return this.#report(index, memberStatus(outcome.error), outcome.error, stats);
+    let value: V;
+    try {
+      value = this.#options.select(outcome.value);
+    } catch (thrown) {
+      return this.#report(index, "failed", TuttiError.from(thrown), stats);
     }
+    this.#answer(index, value, stats);
+  }
+
+  /** One number out of a shared result is read where it is; anything else is cut out first. */
+  #endRows(index: number, rows: RowsOfResult, stats: CallStats): void {
+    if (this.#reports[index] !== undefined) return;
+    const value = this.#options.selectNumber?.(rows);
+    if (value !== undefined) return this.#answer(index, value as V, stats);
+    const { tensors, firstRow, rows: count } = rows;
+    this.#end(index, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats);
+  }
+
+  #answer(index: number, value: V, stats: CallStats): void {
+    this.#answers[index] = { name: this.#members[index]!.name, value, weight: this.#options.weights[index]! };
+    this.#ok += 1;
+    this.#report(index, "ok", undefined, stats);
+  }
+
+  #report(index: number, status: MemberStatus, error: TuttiError | undefined, stats: CallStats): void {
+    this.#left -= 1;
+    this.#errors[index] = error;
     this.#reports[index] = {
       name: this.#members[index]!.name,
       status,
@@ -112,13 +120,18 @@ export class EnsembleCall<V, R> {
       version: this.#callContext?.applicationVersion ?? "",
     };
     if (this.#done) return;
-    if (this.#left === 0) this.#finish();
-    else if (this.#ok + this.#left < this.#options.quorum) this.#finish();
+    if (this.#left === 0 || this.#ok + this.#left < this.#options.quorum) this.#finish();
   }
 
   #finish(): void {
     this.#done = true;
-    if (this.#left > 0) this.#cancelRest();
+    if (this.#left > 0) {
+      this.#cancelRest();
+      // E2, also of those whose end is on its way already, which no cancellation can hasten.
+      for (let i = 0; i < this.#reports.length; i++) {
+        if (this.#reports[i] === undefined) this.#report(i, "cancelled", undefined, NO_STATS);
+      }
+    }
     const members = this.#reports as MemberReport[];
     if (this.#ok < this.#options.quorum) return this.#reject(this.#belowQuorum(members));
     const degraded = this.#ok < members.length;
@@ -144,9 +157,7 @@ export class EnsembleCall<V, R> {
   }
 
   #cancelRest(): void {
-    for (let i = 0; i < this.#pending.length; i++) {
-      if (this.#reports[i] === undefined) this.#pending[i]?.cancel();
-    }
+    this.#pending?.cancel();
   }
 
   #belowQuorum(members: readonly MemberReport[]): TuttiError {

@@ -1,5 +1,6 @@
 import { checkKeys, describe, finiteNumber } from "../config/check-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RowsOfResult } from "../wire/messages.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
 import type { Combiner } from "./combiners.ts";
 
@@ -24,6 +25,8 @@ export interface EnsembleOptions<O, V, R> {
 export interface ResolvedEnsembleOptions<V, R> {
   readonly combine: Combiner<V, R>;
   readonly select: (output: unknown) => V;
+  /** The same without cutting the rows out, where what is selected is one number; undefined where it is not. */
+  readonly selectNumber: ((rows: RowsOfResult) => number | undefined) | undefined;
   readonly weights: readonly number[];
   readonly quorum: number;
   readonly deadlineMs: number | undefined;
@@ -43,6 +46,7 @@ export function resolveEnsembleOptions<O, V, R>(
   return Object.freeze({
     combine: options.combine,
     select: resolveSelect<O, V>(options.select),
+    selectNumber: typeof options.select === "function" ? undefined : numberSelector(options.select),
     weights: resolveWeights(names, options.weights ?? {}),
     quorum: resolveQuorum(names.length, options.quorum),
     deadlineMs:
@@ -94,6 +98,23 @@ function resolveSelect<O, V>(select: EnsembleOptions<O, V, unknown>["select"]): 
       throw new TuttiError("InvalidArgument", `ensemble: a member has no output ${select}`);
     return selectOnly(tensor);
   }) as (output: unknown) => V;
+}
+
+function numberSelector(name: string | undefined): (rows: RowsOfResult) => number | undefined {
+  return ({ tensors, firstRow, rows }) => {
+    let chosen: Tensor | undefined;
+    if (name !== undefined) chosen = tensors[name];
+    else {
+      for (const output in tensors) {
+        if (chosen !== undefined) return undefined;
+        chosen = tensors[output];
+      }
+    }
+    // One row of one element: the element's index is the row's.
+    if (chosen === undefined || rows !== 1 || chosen.data.length !== chosen.dims[0]) return undefined;
+    const value = chosen.data[firstRow];
+    return typeof value === "number" ? value : undefined;
+  };
 }
 
 /** The one number there is; anything else needs the option `select`. */

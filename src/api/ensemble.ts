@@ -44,6 +44,10 @@ export function ensemble<T, V, R>(
     const target = handleTarget(member);
     if (target === undefined)
       throw new TuttiError("InvalidOptions", `ensemble: member ${index} is not a handle`);
+    if (Object.keys(target.options).length > 0) {
+      const message = `ensemble: give call options to the ensemble, not to its member ${target.deployment}`;
+      throw new TuttiError("InvalidOptions", message);
+    }
     return { name: target.deployment, target };
   });
   if (targets.length === 0) throw new TuttiError("InvalidOptions", "ensemble: there are no members");

@@ -65,7 +65,10 @@ export function createHandle<T>(target: HandleTarget): Handle<T> {
 
 function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]) => Promise<unknown> {
   if (LIFECYCLE_HOOKS.has(method)) {
-    throw new TuttiError("InvalidArgument", `${method} is called by the runtime, not through a handle`);
+    // Not on access: whatever prints or compares objects looks at their `constructor`.
+    return () => {
+      throw new TuttiError("InvalidArgument", `${method} is called by the runtime, not through a handle`);
+    };
   }
   return (...args) =>
     new Promise((resolve, reject) => {

@@ -34,6 +34,8 @@ export interface HttpReply {
   readonly status: number;
   readonly contentType: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** One header each; unlike others they cannot be joined into one. */
+  readonly setCookies: readonly string[];
   readonly body: string | Uint8Array;
   readonly degraded: boolean;
   readonly stages: readonly (readonly [name: string, ms: number])[];

@@ -12,4 +12,8 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   PortInUse: EXIT.portInUse,
 };
 
+/** Ends the program after the parser of the command line has said what is wrong, or shown what was asked for. */
+export const exitOfParser = ({ exitCode }: { readonly exitCode: number }): never =>
+  process.exit(exitCode === EXIT.ok ? EXIT.ok : EXIT.usage);
+
 export const exitCodeOf = (code: ErrorCode): number => BY_CODE[code] ?? EXIT.failed;

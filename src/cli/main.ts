@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { exitOfParser } from "./exit-codes.ts";
 import { runCommand } from "./run.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -10,6 +11,7 @@ const program = new Command()
   .description("Model serving for Node.js: many models called in parallel, one answer by the deadline.")
   .version(version)
   .showHelpAfterError("(see --help)")
+  .exitOverride(exitOfParser)
   .addCommand(runCommand());
 
 await program.parseAsync();

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import pino from "pino";
 import type { RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type RunningNode, startNode } from "../runtime/node.ts";
-import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { EXIT, exitCodeOf, exitOfParser } from "./exit-codes.ts";
 
 interface RunFlags {
   readonly host?: string;
@@ -26,6 +26,8 @@ Examples:
 Exit codes: 0 stopped in order, 1 failed, 2 wrong option, 3 the module could not be loaded, 4 a model could not be
 loaded, 5 the port is in use.`;
 
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug"];
+
 export function runCommand(): Command {
   return new Command("run")
     .description("Run the application that a TypeScript or JavaScript module exports, until stopped.")
@@ -36,8 +38,9 @@ export function runCommand(): Command {
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
     .option("--access-log", "one line for each request", false)
-    .option("--log-level <level>", "fatal, error, warn, info or debug", "warn")
+    .addOption(new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"))
     .addHelpText("after", EXAMPLES)
+    .exitOverride(exitOfParser)
     .action(run);
 }
 

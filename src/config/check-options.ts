@@ -1,7 +1,17 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 
-/** @throws TuttiError `InvalidOptions` naming the first key that is not known. */
-export function checkKeys(where: string, options: object, known: readonly string[]): void {
+/** @throws TuttiError `InvalidOptions` for what is no object of options, or naming the first key that is not known. */
+export function checkKeys(
+  where: string,
+  options: unknown,
+  known: readonly string[],
+): asserts options is object {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TuttiError(
+      "InvalidOptions",
+      `${where}: expected an object of options, got ${describe(options)}`,
+    );
+  }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new TuttiError("InvalidOptions", `${where}: unknown option ${key}; known: ${known.join(", ")}`);

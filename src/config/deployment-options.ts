@@ -73,6 +73,9 @@ export interface KindDefaults {
 export const CODE_DEFAULTS: KindDefaults = { maxOngoingRequests: 256, memoryMb: 64, idempotent: false };
 export const MODEL_DEFAULTS: KindDefaults = { maxOngoingRequests: 4096, memoryMb: 8, idempotent: true };
 
+/** Node's timers fire at once when they are told more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** @throws TuttiError `InvalidOptions` naming the option, what was expected and what was found. */
 export function resolveDeploymentOptions(
   name: string,
@@ -104,10 +107,12 @@ export function resolveDeploymentOptions(
     healthCheckPeriodMs: finiteNumber(at("healthCheck.periodMs"), healthCheck.periodMs, {
       default: 10_000,
       min: 10,
+      max: MAX_TIMER_MS,
     }),
     healthCheckTimeoutMs: finiteNumber(at("healthCheck.timeoutMs"), healthCheck.timeoutMs, {
       default: 30_000,
       min: 10,
+      max: MAX_TIMER_MS,
     }),
     gracefulShutdownMs: finiteNumber(at("gracefulShutdownMs"), options.gracefulShutdownMs, {
       default: 20_000,
@@ -143,7 +148,7 @@ function resolveReplicas(where: string, value: DeploymentOptions["replicas"]) {
 
 function resolveBoolean(where: string, value: unknown): boolean {
   if (value === undefined) return false;
-  if (typeof value !== "boolean") throw new TuttiError("InvalidOptions", `${where}: expected true or false`);
+  if (typeof value !== "boolean") throw new TuttiError("InvalidOptions", `${where}: expected true or false, got ${describe(value)}`);
   return value;
 }
 

@@ -1,4 +1,5 @@
 import type { ApplicationGraph } from "../api/graph.ts";
+import { isErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Executor } from "../executor/executor.ts";
 import { hashModelFile } from "../onnx/model-file.ts";
@@ -187,7 +188,7 @@ export class ApplicationRunner {
       this.#slots.set(slot, { kind: "filled", executor, live });
     } catch (thrown) {
       executor.kill("its slot could not be filled");
-      throw thrown;
+      throw failedToFill(slot, thrown);
     }
     this.#publish();
     const tookMs = performance.now() - startedAtMs;
@@ -211,7 +212,7 @@ export class ApplicationRunner {
     );
     const results = await executor.order({ type: "host", replicas: specs }, timeoutMs);
     for (const { error } of results) {
-      if (error !== undefined) throw new TuttiError("StartFailed", error.message);
+      if (error !== undefined) throw new TuttiError(isErrorCode(error.code) ? error.code : "StartFailed", error.message);
     }
     return specs.map(({ deployment, target }) => ({ deployment, target, executor: executor.id }));
   }
@@ -288,6 +289,14 @@ export class ApplicationRunner {
       // It has ended, or is about to be ended by its heartbeat; both are told elsewhere.
     }
   }
+}
+
+/** An executor that ends does not know which of its replicas was the reason: all it was to host are named. */
+function failedToFill({ name, replicas }: Slot, thrown: unknown): TuttiError {
+  const error = TuttiError.from(thrown, "StartFailed");
+  if (error.code !== "PeerClosed") return error;
+  const hosted = [...new Set(replicas.map(({ deployment }) => deployment))].join(", ");
+  return new TuttiError("StartFailed", `${name}, which was to host ${hosted}: ${error.message}`, { cause: thrown });
 }
 
 async function hashModels(graph: ApplicationGraph): Promise<Map<string, string>> {

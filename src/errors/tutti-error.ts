@@ -45,8 +45,16 @@ export class TuttiError extends Error {
   /** A `TuttiError` as it is; anything else thrown becomes one of the given code, its stack kept as the cause. */
   static from(thrown: unknown, code: ErrorCode = "ApplicationError"): TuttiError {
     if (thrown instanceof TuttiError) return thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    return new TuttiError(code, message, { cause: thrown });
+    return new TuttiError(code, messageOf(thrown), { cause: thrown });
+  }
+}
+
+/** Never throws: user code may throw what has no string form, and its call must still end (D1). */
+function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+  } catch {
+    return "something was thrown that cannot be shown as text";
   }
 }
 
@@ -61,11 +69,15 @@ export class HttpError extends TuttiError {
   override readonly name: string = "HttpError";
 
   constructor(status: number, code: string, message: string, path?: string) {
-    if (!Number.isInteger(status) || status < 400 || status > 599) {
+    if (!isErrorStatus(status)) {
       throw new TuttiError("InvalidArgument", `HttpError: status must be 400 to 599, got ${status}`);
     }
     super("HttpError", message, { status, publicCode: code, ...(path === undefined ? {} : { path }) });
   }
+}
+
+function isErrorStatus(status: unknown): status is number {
+  return typeof status === "number" && Number.isInteger(status) && status >= 400 && status <= 599;
 }
 
 /** The form of an error that crosses a process border: an `Error` object loses its class and fields there. */
@@ -103,9 +115,18 @@ export function fromWireError(value: unknown): TuttiError {
   return new TuttiError(isErrorCode(wire.code) ? wire.code : "Internal", message, {
     started,
     ...(typeof wire.path === "string" ? { path: wire.path } : {}),
-    ...(typeof wire.status === "number" ? { status: wire.status } : {}),
+    ...(isErrorStatus(wire.status) ? { status: wire.status } : {}),
     ...(typeof wire.publicCode === "string" ? { publicCode: wire.publicCode } : {}),
-    ...(typeof wire.retryAfterSeconds === "number" ? { retryAfterSeconds: wire.retryAfterSeconds } : {}),
+    ...(Number.isFinite(wire.retryAfterSeconds) ? { retryAfterSeconds: wire.retryAfterSeconds } : {}),
     ...(typeof wire.details === "object" && wire.details !== null ? { details: wire.details } : {}),
   });
+}
+
+/**
+ * What a method threw. It had begun, whatever the error says of a call that the method itself made (D3): passed on as
+ * `started: "no"`, it would let the method be repeated.
+ */
+export function failedWhileRunning(thrown: unknown): TuttiError {
+  const error = TuttiError.from(thrown);
+  return error.started === "yes" ? error : fromWireError({ ...toWireError(error), started: "yes" });
 }

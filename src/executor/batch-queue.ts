@@ -1,17 +1,16 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { formBatch } from "../policy/form-batch.ts";
-import { NO_STATS } from "../wire/messages.ts";
+import { type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import type { ReplySink } from "./hosted-replica.ts";
 
 /** A call that waits for its batch. `I` is what the batch is made of: tensors by name, or any one input. */
 export interface QueuedItem<I> {
-  readonly id: number;
+  readonly call: IncomingCall;
+  readonly part: number;
   readonly from: ReplySink;
   readonly input: I;
   readonly rows: number;
-  readonly priority: number;
   readonly deadlineAtMs: number;
-  readonly idempotent: boolean;
   readonly queuedAtMs: number;
 }
 
@@ -85,7 +84,7 @@ export class BatchQueue<I> {
     this.#items = [];
     this.#rows = 0;
     this.#cancelled.clear();
-    for (const { from, id } of items) from.reply(id, { ok: false, error }, NO_STATS);
+    for (const { from, call, part } of items) from.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 
   #dropDead(nowMs: number): void {
@@ -106,7 +105,7 @@ export class BatchQueue<I> {
   }
 
   #isCancelled(item: QueuedItem<I>): boolean {
-    return this.#cancelled.size > 0 && this.#cancelled.get(item.from)?.has(item.id) === true;
+    return this.#cancelled.size > 0 && this.#cancelled.get(item.from)?.has(item.call.id) === true;
   }
 
   #drop(item: QueuedItem<I>, nowMs: number): void {
@@ -124,10 +123,11 @@ export class BatchQueue<I> {
         started: "no",
       });
     }
-    item.from.reply(item.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 });
+    item.from.reply(item.call.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 }, item.part);
   }
 }
 
 export function isBefore(a: QueuedItem<unknown>, b: QueuedItem<unknown>): boolean {
-  return a.priority < b.priority || (a.priority === b.priority && a.deadlineAtMs < b.deadlineAtMs);
+  const difference = a.call.priority - b.call.priority;
+  return difference < 0 || (difference === 0 && a.deadlineAtMs < b.deadlineAtMs);
 }

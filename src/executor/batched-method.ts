@@ -1,6 +1,6 @@
 import type { Batched } from "../api/batched.ts";
 import { runInContext } from "../api/context.ts";
-import { TuttiError } from "../errors/tutti-error.ts";
+import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
 import { NO_STATS } from "../wire/messages.ts";
 import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
@@ -85,13 +85,13 @@ export class BatchedMethod {
         throw new TuttiError("BatchSizeMismatch", `${this.name}: ${got} for ${items.length} inputs`);
       }
     } catch (thrown) {
-      return this.#failed(items, TuttiError.from(thrown));
+      return this.#failed(items, failedWhileRunning(thrown));
     }
     const runUs = (performance.now() - startedAtMs) * 1000;
     learnCost(this.#costs, items.length, runUs);
-    items.forEach(({ id, from, queuedAtMs }, index) => {
+    items.forEach(({ call, part, from, queuedAtMs }, index) => {
       const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
-      from.reply(id, { ok: true, value: results[index] }, stats);
+      from.reply(call.id, { ok: true, value: results[index] }, stats, part);
     });
   }
 
@@ -99,8 +99,8 @@ export class BatchedMethod {
   async #failed(items: QueuedItem<BatchedInput>[], error: TuttiError): Promise<void> {
     const alone = items.length > 1 && error.code !== "BatchSizeMismatch";
     for (const item of items) {
-      if (alone && item.idempotent) await this.#attempt([item]);
-      else item.from.reply(item.id, { ok: false, error }, NO_STATS);
+      if (alone && item.call.idempotent) await this.#attempt([item]);
+      else item.from.reply(item.call.id, { ok: false, error }, NO_STATS, item.part);
     }
   }
 }

@@ -4,7 +4,7 @@ import { methodNames } from "../api/deployment.ts";
 import { calledMethod, HTTP_PREFIX, type HttpCall } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
-import { TuttiError } from "../errors/tutti-error.ts";
+import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -74,9 +74,9 @@ export class CodeReplica implements HostedReplica {
     return undefined;
   }
 
-  accept(call: IncomingCall, from: ReplySink): void {
+  accept(call: IncomingCall, from: ReplySink, part: number): void {
     const refusal = this.#refusal(call);
-    if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS);
+    if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
     const served = new ServedCall(call, this.#servedBy);
     let bySink = this.#served.get(from);
@@ -85,9 +85,10 @@ export class CodeReplica implements HostedReplica {
       this.#served.set(from, bySink);
     }
     bySink.set(call.id, served);
+    const accepted: AcceptedCall = { call, part, from, served };
     const batchedMethod = this.#batched.get(call.method);
-    if (batchedMethod === undefined) void this.#serve(call, from, served);
-    else this.#enqueue(batchedMethod, call, from, served);
+    if (batchedMethod === undefined) void this.#serve(accepted);
+    else this.#enqueue(batchedMethod, accepted);
   }
 
   cancel(id: number, from: ReplySink): void {
@@ -124,41 +125,33 @@ export class CodeReplica implements HostedReplica {
     return new TuttiError("NotFound", `${this.deployment} has no method ${call.method}`, { started: "no" });
   }
 
-  #enqueue(method: BatchedMethod, call: IncomingCall, from: ReplySink, served: ServedCall): void {
-    const { id, priority, deadlineAtMs, idempotent } = call;
+  #enqueue(method: BatchedMethod, accepted: AcceptedCall): void {
+    const { call, part, served } = accepted;
     const sink: ReplySink = {
-      reply: (_, outcome, stats) => this.#reply(call, from, served, outcome, stats),
+      reply: (_, outcome, stats) => this.#reply(accepted, outcome, stats),
       replyRows: () => {},
     };
-    const queuedAtMs = performance.now();
+    const { deadlineAtMs } = call;
     const input = { value: call.args[0], served };
-    const queued = method.push({
-      id,
-      from: sink,
-      input,
-      rows: 1,
-      priority,
-      deadlineAtMs,
-      idempotent,
-      queuedAtMs,
-    });
-    if (queued) return;
-    const error = new TuttiError("Overloaded", `${method.name} has as many inputs waiting as it may`, {
-      started: "no",
-    });
-    this.#reply(call, from, served, { ok: false, error }, NO_STATS);
+    const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: performance.now() };
+    if (method.push(item)) return;
+    const message = `${method.name} has as many inputs waiting as it may`;
+    this.#reply(accepted, { ok: false, error: new TuttiError("Overloaded", message, { started: "no" }) }, NO_STATS);
   }
 
-  async #serve(call: IncomingCall, from: ReplySink, served: ServedCall): Promise<void> {
+  async #serve(accepted: AcceptedCall): Promise<void> {
+    const { call, served } = accepted;
     const startedAtMs = performance.now();
     let outcome: CallOutcome;
     try {
       outcome = { ok: true, value: await runInContext(served, () => this.#invoke(call, served)) };
     } catch (thrown) {
-      outcome = { ok: false, error: TuttiError.from(thrown) };
+      // A method that heeds its signal ends by throwing: the call's end is then why the signal was aborted.
+      const aborted = thrown instanceof TuttiError ? undefined : served.abortReason;
+      outcome = { ok: false, error: aborted ?? failedWhileRunning(thrown) };
     }
     const runUs = (performance.now() - startedAtMs) * 1000;
-    this.#reply(call, from, served, outcome, { queueUs: 0, runUs, batchItems: 1 });
+    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1 });
   }
 
   #invoke(call: IncomingCall, served: ServedCall): unknown {
@@ -175,18 +168,20 @@ export class CodeReplica implements HostedReplica {
     return result;
   }
 
-  #reply(
-    call: IncomingCall,
-    from: ReplySink,
-    served: ServedCall,
-    outcome: CallOutcome,
-    stats: CallStats,
-  ): void {
+  #reply({ call, part, from, served }: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
     this.#ongoing -= 1;
     served.end();
     const bySink = this.#served.get(from);
     bySink?.delete(call.id);
     if (bySink?.size === 0) this.#served.delete(from);
-    from.reply(call.id, outcome, stats);
+    from.reply(call.id, outcome, stats, part);
   }
+}
+
+/** A call that is being worked on; it ends in one reply. */
+interface AcceptedCall {
+  readonly call: IncomingCall;
+  readonly part: number;
+  readonly from: ReplySink;
+  readonly served: ServedCall;
 }

@@ -61,9 +61,18 @@ export class ExecutorHost implements PeerService {
     return this.replicas.loadReport();
   }
 
+  /** While a lane runs, its next replies are a batch away. */
+  get hasMoreSoon(): boolean {
+    return this.#lane.isRunning;
+  }
+
   /** The service for the connection to the node: calls, and orders to the executor itself. */
   controlService(): PeerService {
+    const host = this;
     return {
+      get hasMoreSoon() {
+        return host.hasMoreSoon;
+      },
       onCalls: (calls, from) => {
         for (const call of calls) {
           if (call.target === CONTROL_TARGET) void this.#answerControl(call, from);
@@ -79,9 +88,9 @@ export class ExecutorHost implements PeerService {
     try {
       // Only the node has the token that opens this connection: what it sends is what `ControlRequest` says.
       const value = await this.control(call.args[0] as ControlRequest);
-      from.reply(call.id, { ok: true, value }, NO_STATS);
+      from.reply(call.id, { ok: true, value }, NO_STATS, 0);
     } catch (thrown) {
-      from.reply(call.id, { ok: false, error: TuttiError.from(thrown, "Internal") }, NO_STATS);
+      from.reply(call.id, { ok: false, error: TuttiError.from(thrown, "Internal") }, NO_STATS, 0);
     }
   }
 
@@ -167,7 +176,7 @@ export class ExecutorHost implements PeerService {
     const { deployment, path, sha256, session } = spec;
     const loaded = await loadModelSession({ name: deployment, path, sha256 }, session);
     const samples = await warmUp(loaded, {});
-    const replica = new ModelReplica(spec, loaded, samples, () => this.#lane.wake());
+    const replica = new ModelReplica(spec, loaded, samples, this.#lane);
     this.#lane.add(replica);
     return replica;
   }

@@ -27,6 +27,8 @@ export interface ExecutorProcessOptions {
   readonly onEnded: (executor: ExecutorProcess, reason: string) => void;
 }
 
+const EXIT_GRACE_MS = 50;
+
 /**
  * The node's side of one executor: its process and its control connection, from start to end.
  *
@@ -40,6 +42,7 @@ export class ExecutorProcess implements Executor {
   readonly #child: ChildProcess;
   readonly #ready = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
+  readonly #endedBecause = Promise.withResolvers<string>();
   readonly #startTimer: NodeJS.Timeout;
   #state: ExecutorState = { kind: "starting" };
   #killReason: string | undefined;
@@ -108,9 +111,14 @@ export class ExecutorProcess implements Executor {
     this.#ready.resolve();
   }
 
-  /** The connection is gone: without it the process is of no use. */
+  /**
+   * The connection is gone: without it the process is of no use. A process that ends by itself also closes its
+   * connection, a moment before its exit is known; the exit says why, so it gets that moment.
+   */
   detached(): void {
-    if (this.#state.kind === "ready") this.kill("its connection ended");
+    if (this.#state.kind !== "ready") return;
+    this.#child.kill("SIGKILL");
+    setTimeout(() => this.kill("its connection ended"), EXIT_GRACE_MS).unref();
   }
 
   kill(reason: string): void {
@@ -141,7 +149,13 @@ export class ExecutorProcess implements Executor {
           if (isLong) this.#longOrders -= 1;
           // The answer's type follows from the request's: both are fixed in `ControlAnswers`.
           if (outcome.ok) resolve(outcome.value as ControlAnswers[R["type"]]);
-          else reject(outcome.error);
+          else if (outcome.error.code !== "PeerClosed") reject(outcome.error);
+          else {
+            const { started } = outcome.error;
+            void this.#endedBecause.promise.then((reason) =>
+              reject(new TuttiError("PeerClosed", `executor ${this.id} ended: ${reason}`, { started })),
+            );
+          }
         },
       });
     });
@@ -153,6 +167,7 @@ export class ExecutorProcess implements Executor {
     const { kind } = this.#state;
     if (this.#state.kind === "ready") this.#state.peer.close();
     this.#state = { kind: "ended", reason };
+    this.#endedBecause.resolve(reason);
     clearTimeout(this.#startTimer);
     if (kind === "starting") {
       this.#ready.reject(new TuttiError("StartFailed", `executor ${this.id}: ${reason}`, { started: "no" }));

@@ -67,6 +67,8 @@ export class Fleet {
   /** Begins to keep spares: after the first start, which they would slow down. */
   keepSpares(): void {
     this.#keepSpares = true;
+    // More may have been started ahead than the application turned out to need.
+    for (const surplus of this.#spares.splice(this.#options.spares)) surplus.kill("it was not needed");
     this.#refillSpares();
   }
 

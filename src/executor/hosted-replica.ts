@@ -3,9 +3,10 @@ import type { TensorMap } from "../wire/tensor.ts";
 
 /** Where a call came from and its reply goes: a peer, or this same process. */
 export interface ReplySink {
-  reply(id: number, outcome: CallOutcome, stats: CallStats): void;
+  /** @param part which target of a call that fanned out; 0 otherwise. */
+  reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void;
   /** Some rows of a result that other replies share. */
-  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats): void;
+  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats, part: number): void;
 }
 
 /** One replica as the executor that hosts it sees it. `accept` must end in exactly one reply (D1). */
@@ -14,7 +15,7 @@ export interface HostedReplica {
   readonly deployment: string;
   /** Calls accepted and not yet replied to. */
   readonly ongoing: number;
-  accept(call: IncomingCall, from: ReplySink): void;
+  accept(call: IncomingCall, from: ReplySink, part: number): void;
   /** The caller gave the call up: it must not start if it has not. */
   cancel(id: number, from: ReplySink): void;
   /** Throws when unhealthy. */

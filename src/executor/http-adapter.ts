@@ -28,7 +28,7 @@ export async function answerHttp(
   const text = JSON.stringify(result === undefined ? null : result);
   if (text === undefined)
     throw new TuttiError("ApplicationError", `${route.method}() returned what is not JSON`);
-  return reply(200, "application/json; charset=utf-8", {}, text, served);
+  return { status: 200, contentType: "application/json; charset=utf-8", headers: {}, setCookies: [], body: text, ...labels(served) };
 }
 
 async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall): Promise<HttpReply> {
@@ -44,14 +44,15 @@ async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall
     throw new TuttiError("ApplicationError", "fetch() did not return a Response");
   }
   const bytes = await readBounded(response);
-  const headers = Object.fromEntries([...response.headers].filter(([name]) => name !== "content-type"));
-  return reply(
-    response.status,
-    response.headers.get("content-type") ?? "application/octet-stream",
-    headers,
-    bytes,
-    served,
-  );
+  const apart = ["content-type", "set-cookie"];
+  return {
+    status: response.status,
+    contentType: response.headers.get("content-type") ?? "",
+    headers: Object.fromEntries([...response.headers].filter(([name]) => !apart.includes(name))),
+    setCookies: response.headers.getSetCookie(),
+    body: bytes,
+    ...labels(served),
+  };
 }
 
 async function readBounded(response: Response): Promise<Uint8Array> {
@@ -84,12 +85,4 @@ async function validate(schema: StandardSchemaV1, value: unknown): Promise<unkno
   });
 }
 
-function reply(
-  status: number,
-  contentType: string,
-  headers: Record<string, string>,
-  body: string | Uint8Array,
-  served: ServedCall,
-): HttpReply {
-  return { status, contentType, headers, body, degraded: served.degraded, stages: served.stages };
-}
+const labels = ({ degraded, stages }: ServedCall) => ({ degraded, stages });

@@ -1,8 +1,14 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Link } from "../router/lane.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
-import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
-import type { CallRequest } from "../wire/peer.ts";
+import { type CallOutcome, type CallStats, type IncomingCall, NO_STATS } from "../wire/messages.ts";
+import {
+  type CallRequest,
+  type FanoutRequest,
+  type Outstanding,
+  OutstandingCall,
+  OutstandingFanout,
+} from "../wire/outstanding.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { TensorMap } from "../wire/tensor.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
@@ -13,7 +19,7 @@ import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
  */
 export class LocalLink implements Link, ReplySink {
   readonly #replicaOf: (target: number) => HostedReplica | undefined;
-  readonly #outstanding = new Map<number, CallRequest>();
+  readonly #outstanding = new Map<number, Outstanding>();
   readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
   #nextId = 1;
 
@@ -22,12 +28,11 @@ export class LocalLink implements Link, ReplySink {
   }
 
   call(request: CallRequest): number {
-    const id = this.#nextId++;
-    this.#outstanding.set(id, request);
-    this.#deadlines.add(request.deadlineAtMs);
-    // After the caller's own turn: a reply must not come before the call has returned.
-    queueMicrotask(() => this.#start(id, request));
-    return id;
+    return this.#begin(new OutstandingCall(request));
+  }
+
+  callMany(request: FanoutRequest): number {
+    return this.#begin(new OutstandingFanout(request));
   }
 
   cancel(id: number): void {
@@ -37,54 +42,66 @@ export class LocalLink implements Link, ReplySink {
     );
   }
 
-  reply(id: number, outcome: CallOutcome, stats: CallStats): void {
-    const request = this.#outstanding.get(id);
-    if (request === undefined) return;
-    this.#outstanding.delete(id);
-    request.onEnd(outcome, stats);
+  reply(id: number, outcome: CallOutcome, stats: CallStats, part = 0): void {
+    if (this.#outstanding.get(id)?.end(part, outcome, stats)) this.#outstanding.delete(id);
   }
 
-  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats): void {
-    this.reply(id, { ok: true, value: sliceRows(tensors, firstRow, rows) }, stats);
+  replyRows(
+    id: number,
+    tensors: TensorMap,
+    firstRow: number,
+    rows: number,
+    stats: CallStats,
+    part = 0,
+  ): void {
+    this.reply(id, { ok: true, value: sliceRows(tensors, firstRow, rows) }, stats, part);
   }
 
   close(): void {
     this.#deadlines.close();
   }
 
-  #start(id: number, request: CallRequest): void {
+  #begin(call: Outstanding): number {
+    const id = this.#nextId++;
+    this.#outstanding.set(id, call);
+    this.#deadlines.add(call.request.deadlineAtMs);
+    // After the caller's own turn: a reply must not come before the call has returned.
+    queueMicrotask(() => this.#start(id, call));
+    return id;
+  }
+
+  #start(id: number, { request, target, targets }: Outstanding): void {
     if (!this.#outstanding.has(id)) return;
-    const replica = this.#replicaOf(request.target);
-    if (replica !== undefined) return replica.accept({ ...callFields(request), id }, this);
-    const error = new TuttiError("Unavailable", `replica ${request.target} is not here any more`, {
-      started: "no",
-    });
-    this.reply(id, { ok: false, error }, NO_STATS);
+    // A request's fields may be accessors of a class: spreading it would lose them.
+    const { method, args, requestId, deadlineAtMs, priority, idempotent } = request;
+    const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent };
+    if (targets === undefined) this.#accept(call, target, 0);
+    else targets.forEach((one, part) => this.#accept(call, one, part));
+  }
+
+  #accept(call: IncomingCall, target: number, part: number): void {
+    const replica = this.#replicaOf(target);
+    if (replica !== undefined) return replica.accept(call, this, part);
+    const error = new TuttiError("Unavailable", `replica ${target} is not here any more`, { started: "no" });
+    this.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 
   #abandon(id: number, error: TuttiError): void {
-    const request = this.#outstanding.get(id);
-    if (request === undefined) return;
-    this.#replicaOf(request.target)?.cancel(id, this);
-    this.reply(id, { ok: false, error }, NO_STATS);
+    const call = this.#outstanding.get(id);
+    if (call === undefined) return;
+    this.#outstanding.delete(id);
+    for (const target of call.targets ?? [call.target]) this.#replicaOf(target)?.cancel(id, this);
+    call.fail(error);
   }
 
   #expire(nowMs: number): number {
     let earliestMs = Number.POSITIVE_INFINITY;
-    for (const [id, { deadlineAtMs }] of this.#outstanding) {
-      if (deadlineAtMs <= nowMs) {
-        this.#abandon(
-          id,
-          new TuttiError("DeadlineExceeded", "the deadline passed before the reply", { started: "maybe" }),
-        );
-      } else earliestMs = Math.min(earliestMs, deadlineAtMs);
+    for (const [id, { request }] of this.#outstanding) {
+      if (request.deadlineAtMs <= nowMs) {
+        const message = "the deadline passed before the reply";
+        this.#abandon(id, new TuttiError("DeadlineExceeded", message, { started: "maybe" }));
+      } else earliestMs = Math.min(earliestMs, request.deadlineAtMs);
     }
     return earliestMs;
   }
-}
-
-/** A request's fields may be accessors of a class: spreading it would lose them. */
-function callFields(request: CallRequest) {
-  const { target, method, args, requestId, deadlineAtMs, priority, idempotent } = request;
-  return { target, method, args, requestId, deadlineAtMs, priority, idempotent };
 }

@@ -1,5 +1,6 @@
 import { isBefore } from "./batch-queue.ts";
-import type { ModelReplica } from "./model-replica.ts";
+import { MergeMemo } from "../onnx/merge-memo.ts";
+import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
 
 /**
  * The one compute lane of a model executor: ONNX Runtime's Node binding runs a model on the calling thread, so one
@@ -7,7 +8,8 @@ import type { ModelReplica } from "./model-replica.ts";
  * slow model cannot hold up a quick one beyond one batch. Between two batches the event loop turns once: calls that
  * arrived meanwhile are read and can be part of the next.
  */
-export class ModelLane {
+export class ModelLane implements ReplicaLane {
+  readonly merges = new MergeMemo();
   readonly #replicas = new Set<ModelReplica>();
   #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
   #lastRan: ModelReplica[] = [];
@@ -26,6 +28,10 @@ export class ModelLane {
     let us = this.#running === undefined ? 0 : Math.max(0, this.#running.untilMs - performance.now()) * 1000;
     for (const replica of this.#replicas) us += replica.backlogUs;
     return us;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
   }
 
   /** The replicas whose cost is news to those who get replies now. */
@@ -53,6 +59,7 @@ export class ModelLane {
         this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
     }
     this.#running = undefined;
+    this.merges.clear();
   }
 
   #next(): ModelReplica | undefined {

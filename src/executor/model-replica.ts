@@ -1,6 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { checkInputs } from "../onnx/check-inputs.ts";
-import { mergeBatch } from "../onnx/merge-batch.ts";
+import type { MergeMemo } from "../onnx/merge-memo.ts";
 import type { ModelSession } from "../onnx/model-session.ts";
 import type { CostSample } from "../onnx/warm-up.ts";
 import { type CostTable, costLine, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
@@ -14,6 +14,14 @@ import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 /** Results up to this size travel to each caller's process as one whole batch; larger ones are cut for each call. */
 const SHARED_RESULT_BYTES_A_ROW = 256;
 
+/** What a replica needs of the lane that runs it. */
+export interface ReplicaLane {
+  /** There is something to run. */
+  wake(): void;
+  /** Shared by all replicas of the lane, which get the same batches one after the other. */
+  readonly merges: MergeMemo;
+}
+
 /** One ONNX model in a model executor. It queues; the lane decides when it runs. */
 export class ModelReplica implements HostedReplica {
   readonly target: number;
@@ -21,22 +29,21 @@ export class ModelReplica implements HostedReplica {
   readonly #session: ModelSession;
   readonly #queue: BatchQueue<TensorMap>;
   readonly #costs: CostTable = emptyCostTable();
-  readonly #onWork: () => void;
+  readonly #lane: ReplicaLane;
   readonly #maxBatchRows: number;
   #running = 0;
   #closed = false;
 
-  /** @param onWork tells the lane that there is something to run. */
   constructor(
     spec: ModelSpecToHost,
     session: ModelSession,
     warmUp: readonly CostSample[],
-    onWork: () => void,
+    lane: ReplicaLane,
   ) {
     this.target = spec.target;
     this.deployment = spec.deployment;
     this.#session = session;
-    this.#onWork = onWork;
+    this.#lane = lane;
     // A model without a batch axis takes one call at a time, whatever was asked.
     this.#maxBatchRows = session.metadata.batchAxis ? spec.maxBatchRows : 1;
     const { maxOngoing: maxItems, maxQueueMs } = spec;
@@ -73,8 +80,8 @@ export class ModelReplica implements HostedReplica {
     return predictCostUs(this.#costs, rows);
   }
 
-  accept(call: IncomingCall, from: ReplySink): void {
-    const refuse = (error: TuttiError) => from.reply(call.id, { ok: false, error }, NO_STATS);
+  accept(call: IncomingCall, from: ReplySink, part: number): void {
+    const refuse = (error: TuttiError) => from.reply(call.id, { ok: false, error }, NO_STATS, part);
     if (this.#closed)
       return refuse(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
     if (call.method !== "predict") {
@@ -84,9 +91,8 @@ export class ModelReplica implements HostedReplica {
     try {
       // What is given was decoded from bytes: `checkInputs` is what makes the type true.
       const { inputs, rows } = checkInputs(this.#session.metadata, call.args[0] as Tensor | TensorMap);
-      const { id, priority, deadlineAtMs, idempotent } = call;
-      const queuedAtMs = performance.now();
-      const item = { id, from, input: inputs, rows, priority, deadlineAtMs, idempotent, queuedAtMs };
+      const { deadlineAtMs } = call;
+      const item = { call, part, from, input: inputs, rows, deadlineAtMs, queuedAtMs: performance.now() };
       if (!this.#queue.push(item)) {
         const message = `${this.deployment} has ${this.#queue.length} calls waiting, as many as it may`;
         return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
@@ -94,7 +100,7 @@ export class ModelReplica implements HostedReplica {
     } catch (thrown) {
       return refuse(TuttiError.from(thrown));
     }
-    this.#onWork();
+    this.#lane.wake();
   }
 
   cancel(id: number, from: ReplySink): void {
@@ -125,25 +131,26 @@ export class ModelReplica implements HostedReplica {
 
   async #run(items: readonly QueuedItem<TensorMap>[]): Promise<void> {
     const startedAtMs = performance.now();
-    const outputs = await this.#session.run(
-      mergeBatch(
-        this.#session.metadata,
-        items.map((item) => item.input),
-      ),
-    );
+    const { metadata } = this.#session;
+    const inputs = items.map((item) => item.input);
+    const outputs = await this.#session.run(this.#lane.merges.merge(metadata, inputs));
     let rows = 0;
     for (const item of items) rows += item.rows;
-    const rowBytes = this.#session.metadata.batchAxis ? checkRows(outputs, rows, this.deployment) : 0;
+    const rowBytes = metadata.batchAxis
+      ? checkRows(outputs, rows, this.deployment)
+      : Number.POSITIVE_INFINITY;
     const runUs = (performance.now() - startedAtMs) * 1000;
     learnCost(this.#costs, rows, runUs);
     let firstRow = 0;
-    for (const item of items) {
-      const stats = { queueUs: (startedAtMs - item.queuedAtMs) * 1000, runUs, batchItems: items.length };
-      if (items.length === 1) item.from.reply(item.id, { ok: true, value: outputs }, stats);
-      else if (rowBytes <= SHARED_RESULT_BYTES_A_ROW)
-        item.from.replyRows(item.id, outputs, firstRow, item.rows, stats);
-      else item.from.reply(item.id, { ok: true, value: sliceRows(outputs, firstRow, item.rows) }, stats);
-      firstRow += item.rows;
+    for (const { call, part, from, rows: itemRows, queuedAtMs } of items) {
+      const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
+      if (rowBytes <= SHARED_RESULT_BYTES_A_ROW) {
+        from.replyRows(call.id, outputs, firstRow, itemRows, stats, part);
+      } else {
+        const value = items.length === 1 ? outputs : sliceRows(outputs, firstRow, itemRows);
+        from.reply(call.id, { ok: true, value }, stats, part);
+      }
+      firstRow += itemRows;
     }
   }
 
@@ -152,7 +159,7 @@ export class ModelReplica implements HostedReplica {
     if (items.length > 1 && error.code !== "BatchSizeMismatch") {
       for (const item of items) {
         try {
-          if (!item.idempotent) throw error;
+          if (!item.call.idempotent) throw error;
           await this.#run([item]);
         } catch (thrown) {
           await this.#failed([item], TuttiError.from(thrown));
@@ -160,7 +167,7 @@ export class ModelReplica implements HostedReplica {
       }
       return;
     }
-    for (const { from, id } of items) from.reply(id, { ok: false, error }, NO_STATS);
+    for (const { from, call, part } of items) from.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 }
 

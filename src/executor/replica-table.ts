@@ -41,12 +41,18 @@ export class ReplicaTable {
   }
 
   accept(call: IncomingCall, from: ReplySink): void {
-    const replica = this.#replicas.get(call.target);
-    if (replica !== undefined && !this.#draining) return replica.accept(call, from);
+    const { targets } = call;
+    if (targets === undefined) return this.#acceptOne(call, call.target, from, 0);
+    for (let part = 0; part < targets.length; part++) this.#acceptOne(call, targets[part]!, from, part);
+  }
+
+  #acceptOne(call: IncomingCall, target: number, from: ReplySink, part: number): void {
+    const replica = this.#replicas.get(target);
+    if (replica !== undefined && !this.#draining) return replica.accept(call, from, part);
     const error = this.#draining
       ? new TuttiError("Draining", "this executor is stopping", { started: "no" })
-      : new TuttiError("Unavailable", `replica ${call.target} is not hosted here`, { started: "no" });
-    from.reply(call.id, { ok: false, error }, NO_STATS);
+      : new TuttiError("Unavailable", `replica ${target} is not hosted here`, { started: "no" });
+    from.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 
   /** Ids are the caller's, and a cancellation does not say which replica it is for: each looks among its own. */

@@ -57,8 +57,9 @@ export class ServedCall implements CallContext {
     if (this.stages.length < 32) this.stages.push([name, ms]);
   }
 
-  get isCancelled(): boolean {
-    return this.#abortReason !== undefined;
+  /** Why nobody wants the answer any more; undefined while somebody does. */
+  get abortReason(): TuttiError | undefined {
+    return this.#abortReason;
   }
 
   abort(reason: TuttiError): void {

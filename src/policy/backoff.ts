@@ -1,5 +1,6 @@
 /**
- * Exponential back-off with full jitter (as in the AWS Architecture Blog's "Exponential Backoff and Jitter").
+ * Exponential back-off with equal jitter (as in the AWS Architecture Blog's "Exponential Backoff and Jitter"): half of
+ * each step is certain, half is drawn.
  *
  * @param failures how many times in a row it failed, at least 1.
  * @param random in [0, 1).

@@ -36,7 +36,8 @@ export function learnCost(table: CostTable, rows: number, elapsedUs: number): vo
     return;
   }
   // One long pause (a page fault, another process) must not look like a new cost: a sample counts four means at most.
-  const bounded = Math.min(elapsedUs, mean * 4);
+  // From 1 µs on: a mean of 0, which a coarse clock gives, would never leave 0.
+  const bounded = Math.min(elapsedUs, Math.max(1, mean * 4));
   table.meansUs[index] = mean + FORGETTING * (bounded - mean);
   table.meanRows[index] = table.meanRows[index]! + FORGETTING * (rows - table.meanRows[index]!);
 }

@@ -24,7 +24,8 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set(["PeerClosed", "Draining", "Un
  * attempts together and is looked at by the caller.
  */
 export function retryDecision(attempt: FailedAttempt): "retry" | "give up" | "poison" {
-  if (!ELSEWHERE.has(attempt.code)) return "give up";
+  // It began and failed by itself; a code of the place is then that of something the call itself called.
+  if (attempt.started === "yes" || !ELSEWHERE.has(attempt.code)) return "give up";
   if (attempt.deaths >= MAX_DEATHS) return "poison";
   if (attempt.started !== "no" && !attempt.idempotent) return "give up";
   return attempt.attempts < MAX_ATTEMPTS ? "retry" : "give up";

@@ -1,9 +1,10 @@
 import type { CostReport, LoadReport } from "../wire/messages.ts";
-import type { CallRequest } from "../wire/peer.ts";
+import type { CallRequest, FanoutRequest } from "../wire/outstanding.ts";
 
 /** What carries calls to an executor: a peer, or the executor itself when it is this one. */
 export interface Link {
   call(request: CallRequest): number;
+  callMany(request: FanoutRequest): number;
   cancel(id: number): void;
 }
 

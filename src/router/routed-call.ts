@@ -3,9 +3,16 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { predictedFinishUs } from "../policy/choose-replica.ts";
 import { retryDecision } from "../policy/retry.ts";
 import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
-import type { CallRequest } from "../wire/peer.ts";
+import type { CallRequest } from "../wire/outstanding.ts";
 import type { Lane, Link } from "./lane.ts";
 import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
+
+/** What happened to a call before it was routed by itself. */
+export interface AttemptHistory {
+  readonly attempts: number;
+  readonly deaths: number;
+  readonly avoid: Lane;
+}
 
 type CallState =
   | { readonly kind: "waiting" }
@@ -30,15 +37,23 @@ export class RoutedCall implements CallRequest, PendingCall {
   readonly #retry: (call: RoutedCall) => void;
   #set: ReplicaSet;
   #state: CallState = WAITING;
-  #attempts = 0;
-  #deaths = 0;
+  #attempts: number;
+  #deaths: number;
   #avoid: Set<Lane> | undefined;
   target = 0;
 
-  constructor(call: OutgoingCall, set: ReplicaSet, retry: (call: RoutedCall) => void) {
+  constructor(
+    call: OutgoingCall,
+    set: ReplicaSet,
+    retry: (call: RoutedCall) => void,
+    history: AttemptHistory | undefined,
+  ) {
     this.#call = call;
     this.#set = set;
     this.#retry = retry;
+    this.#attempts = history?.attempts ?? 0;
+    this.#deaths = history?.deaths ?? 0;
+    this.#avoid = history === undefined ? undefined : new Set([history.avoid]);
     set.began();
   }
 

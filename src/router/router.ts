@@ -1,9 +1,10 @@
-import type { CallPort, OutgoingCall, PendingCall } from "../api/call-port.ts";
+import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall } from "../api/call-port.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
 import { ReplicaSet } from "./replica-set.ts";
-import { RoutedCall } from "./routed-call.ts";
+import { type AttemptHistory, RoutedCall } from "./routed-call.ts";
+import { refuseMember, RoutedFanout } from "./routed-fanout.ts";
 import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
 
 export interface RouterOptions {
@@ -79,9 +80,42 @@ export class Router implements CallPort {
   }
 
   dispatch(call: OutgoingCall): PendingCall {
+    return this.#dispatch(call, undefined);
+  }
+
+  /** Members are routed each by itself, and those that meet at one executor travel together. */
+  dispatchMany(call: OutgoingFanout): PendingCall {
+    const fanout = new RoutedFanout(call, this.#continueAlone);
+    const nowMs = performance.now();
+    for (let member = 0; member < call.deployments.length; member++) {
+      const name = call.deployments[member]!;
+      const set = this.#sets.get(name) ?? this.#unknownSet(name);
+      const refusal = this.#refusal(set, name);
+      if (refusal !== undefined) {
+        refuseMember(call, member, refusal);
+        continue;
+      }
+      const replica = set.choose(undefined, nowMs, this.#random);
+      const link = replica?.lane.link;
+      if (replica === undefined || link === undefined) fanout.goAlone(member, undefined);
+      else fanout.add(member, set, replica, link, nowMs);
+    }
+    fanout.send();
+    return fanout;
+  }
+
+  readonly #continueAlone = (fanout: RoutedFanout, member: number, history: AttemptHistory | undefined) => {
+    const { call } = fanout;
+    const { deployments, method, args, requestId, deadlineAtMs, priority } = call;
+    const onEnd: OutgoingCall["onEnd"] = (outcome, stats) => call.onEnd(member, outcome, stats);
+    const alone = { deployment: deployments[member]!, method, args, requestId, deadlineAtMs, priority, onEnd };
+    return this.#dispatch(alone, history);
+  };
+
+  #dispatch(call: OutgoingCall, history: AttemptHistory | undefined): PendingCall {
     const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
-    const routed = new RoutedCall(call, set, this.#retry);
-    const refusal = this.#refusal(set, call);
+    const routed = new RoutedCall(call, set, this.#retry, history);
+    const refusal = this.#refusal(set, call.deployment);
     if (refusal === undefined) this.#route(routed);
     else queueMicrotask(() => routed.fail(refusal));
     return routed;
@@ -101,10 +135,10 @@ export class Router implements CallPort {
     this.#waiting.clear();
   }
 
-  #refusal(set: ReplicaSet, call: OutgoingCall): TuttiError | undefined {
+  #refusal(set: ReplicaSet, deployment: string): TuttiError | undefined {
     if (this.#closed) return new TuttiError("Draining", "this process is shutting down", { started: "no" });
     if (set.isFull) {
-      const message = `${call.deployment} has ${set.outstanding} calls under way, as many as its replicas take`;
+      const message = `${deployment} has ${set.outstanding} calls under way, as many as its replicas take`;
       return new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 });
     }
     return undefined;

@@ -55,10 +55,10 @@ export class EdgeTarget implements IngressTarget {
 }
 
 function toAnswer(reply: HttpReply, applicationMs: number): EdgeAnswer {
-  const { status, contentType, headers, body, degraded } = reply;
+  const { status, contentType, headers, setCookies, body, degraded } = reply;
   const stages = [{ name: "app", ms: applicationMs }];
   for (const [name, ms] of reply.stages) stages.push({ name, ms });
-  return { status, contentType, headers, body, degraded, stages };
+  return { status, contentType, headers, setCookies, body, degraded, stages };
 }
 
 /** What the edge needs to know of an application. */

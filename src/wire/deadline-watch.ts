@@ -32,7 +32,9 @@ export class DeadlineWatch {
     const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(deadlineAtMs - performance.now())));
     this.#timer = setTimeout(() => {
       this.#armedForMs = Number.POSITIVE_INFINITY;
-      this.#arm(this.#sweep(performance.now()));
+      const earliestMs = this.#sweep(performance.now());
+      // Deadlines added from within the sweep have armed the watch already: the earlier one counts.
+      this.#arm(Math.min(earliestMs, this.#armedForMs));
     }, delayMs);
     // Outstanding work keeps its process alive by its own connection, not by its deadline.
     this.#timer.unref();

@@ -1,5 +1,13 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { CostReport, Hello, IncomingCall, IncomingReply, Message } from "./messages.ts";
+import type {
+  CallStats,
+  CostReport,
+  Hello,
+  IncomingCall,
+  IncomingReply,
+  Message,
+  RowsOfResult,
+} from "./messages.ts";
 import {
   CALL_BYTES,
   CALLS_HEADER_BYTES,
@@ -8,6 +16,8 @@ import {
   FRAME_HEADER_BYTES,
   FrameType,
   HELLO_MAGIC,
+  MAX_HELLO_BYTES,
+  MAX_PARTS,
   NO_DEADLINE_US,
   PAYLOAD_ENTRY_BYTES,
   PayloadKind,
@@ -16,7 +26,8 @@ import {
   ReplyStatus,
   type WireLimits,
 } from "./protocol.ts";
-import { sliceRows } from "./slice-rows.ts";
+import { rowsOf, type SliceBudget, sliceRows } from "./slice-rows.ts";
+import type { TensorMap } from "./tensor.ts";
 import { decodeArguments, decodeValue } from "./value-codec.ts";
 
 const bad = (why: string): TuttiError => new TuttiError("ProtocolError", `frame: ${why}`);
@@ -29,6 +40,7 @@ const bad = (why: string): TuttiError => new TuttiError("ProtocolError", `frame:
  * @throws TuttiError `ProtocolError`; the connection that sent it must be closed, since nothing after can be trusted.
  */
 export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): Message {
+  if (frame.length < FRAME_HEADER_BYTES) throw bad("truncated");
   switch (frame[4]) {
     case FrameType.hello:
       return decodeHello(frame, limits);
@@ -53,6 +65,8 @@ function decodeHello(frame: Buffer, limits: WireLimits): Message {
     throw bad("a hello without its magic number");
   const size = frame.readUInt32LE(12);
   if (size > frame.length - 16) throw bad("a truncated hello");
+  // Nobody has shown a token yet: what is decoded for them stays small.
+  if (size > MAX_HELLO_BYTES) throw bad(`a hello of ${size} bytes is above ${MAX_HELLO_BYTES}`);
   const value = decodeValue(
     PayloadKind.structured,
     frame.subarray(16, 16 + size),
@@ -74,6 +88,18 @@ class PayloadTable {
     this.#frame = frame;
     this.#at = at;
     this.#count = count;
+    // Payloads that overlapped would be decoded once each: a small frame could ask for any amount of memory.
+    let free = at + count * PAYLOAD_ENTRY_BYTES;
+    for (let i = 0, entryAt = at; i < count; i++, entryAt += PAYLOAD_ENTRY_BYTES) {
+      const offset = frame.readUInt32LE(entryAt);
+      const size = frame.readUInt32LE(entryAt + 4);
+      if (offset % 8 !== 0 || offset < free || size > frame.length - offset) {
+        throw bad(
+          `a payload of ${size} bytes at ${offset} overlaps or lies outside of its ${frame.length} bytes`,
+        );
+      }
+      free = offset + size;
+    }
   }
 
   read(
@@ -87,9 +113,6 @@ class PayloadTable {
     const entryAt = this.#at + index * PAYLOAD_ENTRY_BYTES;
     const offset = this.#frame.readUInt32LE(entryAt);
     const size = this.#frame.readUInt32LE(entryAt + 4);
-    if (offset % 8 !== 0 || offset > this.#frame.length || size > this.#frame.length - offset) {
-      throw bad(`a payload of ${size} bytes at ${offset} lies outside of its ${this.#frame.length} bytes`);
-    }
     const value = decode(this.#frame[entryAt + 8]!, this.#frame.subarray(offset, offset + size), maxDepth);
     this.#decoded[index] = value;
     return value;
@@ -104,20 +127,28 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
   if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries)
     throw bad(`${count} calls in one frame`);
   const tableAt = callsAt + count * CALL_BYTES;
+  const targetsAt = tableAt + payloadCount * PAYLOAD_ENTRY_BYTES;
+  const targetCount = frame.readUInt32LE(20);
   const stringsAt = frame.readUInt32LE(16);
-  if (stringsAt !== tableAt + payloadCount * PAYLOAD_ENTRY_BYTES || stringsAt > frame.length)
-    throw bad("truncated");
+  if (stringsAt !== targetsAt + targetCount * 4 || stringsAt > frame.length) throw bad("truncated");
   const strings = decodeStrings(frame, stringsAt, frame.readUInt16LE(6));
   const payloads = new PayloadTable(frame, tableAt, payloadCount);
   const calls = new Array<IncomingCall>(count);
+  // Every target in the table is one call's: targets named twice would make a small frame a large amount of work.
+  let targetsLeft = targetCount;
   for (let i = 0, at = callsAt; i < count; i++, at += CALL_BYTES) {
     const remainingUs = frame.readUInt32LE(at + 8);
     const method = strings[frame.readUInt16LE(at + 16)];
     const requestId = strings[frame.readUInt16LE(at + 18)];
     if (method === undefined || requestId === undefined) throw bad("a call names a string that is not there");
+    const parts = frame.readUInt16LE(at + 22);
+    targetsLeft -= parts;
+    if (targetsLeft < 0) throw bad("a call fans out to targets that are not there");
+    const target = frame.readUInt32LE(at + 4);
     calls[i] = {
       id: frame.readUInt32LE(at),
-      target: frame.readUInt32LE(at + 4),
+      target,
+      targets: parts === 0 ? undefined : decodeTargets(frame, targetsAt, target, parts, targetCount),
       method,
       requestId,
       deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
@@ -131,6 +162,36 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
     };
   }
   return calls;
+}
+
+function decodeTargets(frame: Buffer, at: number, first: number, parts: number, count: number): number[] {
+  if (parts > MAX_PARTS || first + parts > count)
+    throw bad(`a call fans out to ${parts} targets from ${first} on`);
+  const targets = new Array<number>(parts);
+  for (let i = 0; i < parts; i++) targets[i] = frame.readUInt32LE(at + (first + i) * 4);
+  return targets;
+}
+
+/** A reply whose value is part of a shared result: cut out when it is asked for, within the frame's budget. */
+class RowsReply implements IncomingReply {
+  readonly id: number;
+  readonly part: number;
+  readonly stats: CallStats;
+  readonly ok = true;
+  readonly rows: RowsOfResult;
+  readonly #budget: SliceBudget;
+
+  constructor(id: number, part: number, stats: CallStats, rows: RowsOfResult, budget: SliceBudget) {
+    this.id = id;
+    this.part = part;
+    this.stats = stats;
+    this.rows = rows;
+    this.#budget = budget;
+  }
+
+  get value(): TensorMap {
+    return sliceRows(this.rows.tensors, this.rows.firstRow, this.rows.rows, this.#budget);
+  }
 }
 
 function decodeStrings(frame: Buffer, start: number, count: number): string[] {
@@ -164,6 +225,8 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
     throw bad("truncated");
   }
   const payloads = new PayloadTable(frame, tableAt, payloadCount);
+  // An honest sender's rows do not overlap and hold a byte at least.
+  const budget = { left: frame.length };
   const replies = new Array<IncomingReply>(count);
   for (let i = 0, at = repliesAt; i < count; i++, at += REPLY_BYTES) {
     const status = frame[at + 18];
@@ -171,19 +234,19 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
       throw bad(`reply status ${status}`);
     }
     const payload = payloads.read(frame.readUInt32LE(at + 4), decodeValue, limits.maxDepth);
-    replies[i] = {
-      id: frame.readUInt32LE(at),
-      stats: {
-        queueUs: frame.readUInt32LE(at + 8),
-        runUs: frame.readUInt32LE(at + 12),
-        batchItems: frame.readUInt16LE(at + 16),
-      },
-      ok: status !== ReplyStatus.error,
-      value:
-        status === ReplyStatus.rows
-          ? sliceRows(payload, frame.readUInt32LE(at + 20), frame.readUInt32LE(at + 24))
-          : payload,
+    const id = frame.readUInt32LE(at);
+    const part = frame[at + 19]!;
+    const stats = {
+      queueUs: frame.readUInt32LE(at + 8),
+      runUs: frame.readUInt32LE(at + 12),
+      batchItems: frame.readUInt16LE(at + 16),
     };
+    if (status === ReplyStatus.rows) {
+      const rows = rowsOf(payload, frame.readUInt32LE(at + 20), frame.readUInt32LE(at + 24));
+      replies[i] = new RowsReply(id, part, stats, rows, budget);
+    } else {
+      replies[i] = { id, part, stats, ok: status === ReplyStatus.value, value: payload, rows: undefined };
+    }
   }
   const costs = new Array<CostReport>(costCount);
   for (let i = 0, at = costsAt; i < costCount; i++, at += COST_BYTES) {

@@ -22,6 +22,8 @@ import { type EncodedValue, encodeValue } from "./value-codec.ts";
 export interface CallEntry {
   readonly id: number;
   readonly target: number;
+  /** Of a call that fans out. */
+  readonly targets?: readonly number[] | undefined;
   readonly method: string;
   readonly requestId: string;
   readonly deadlineAtMs: number;
@@ -32,6 +34,7 @@ export interface CallEntry {
 
 export interface ReplyEntry {
   readonly id: number;
+  readonly part: number;
   readonly status: (typeof ReplyStatus)[keyof typeof ReplyStatus];
   readonly stats: CallStats;
   /** Index into the frame's payloads. */
@@ -71,12 +74,15 @@ export function encodeCalls(
   };
   const callsAt = FRAME_HEADER_BYTES + CALLS_HEADER_BYTES;
   const tableAt = callsAt + calls.length * CALL_BYTES;
-  const stringsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
+  const targetsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
   const methodRefs = new Uint16Array(calls.length * 2);
+  let targetCount = 0;
   for (let i = 0; i < calls.length; i++) {
+    targetCount += calls[i]!.targets?.length ?? 0;
     methodRefs[i * 2] = intern(calls[i]!.method);
     methodRefs[i * 2 + 1] = intern(calls[i]!.requestId);
   }
+  const stringsAt = targetsAt + targetCount * 4;
   let stringBytes = 0;
   for (const text of strings) stringBytes += 2 + Buffer.byteLength(text);
   const payloadsAt = alignUp8(stringsAt + stringBytes);
@@ -85,20 +91,24 @@ export function encodeCalls(
   frame.writeUInt32LE(calls.length, 8);
   frame.writeUInt32LE(payloads.length, 12);
   frame.writeUInt32LE(stringsAt, 16);
-  frame.writeUInt32LE(0, 20);
+  frame.writeUInt32LE(targetCount, 20);
   let at = callsAt;
+  let nextTarget = 0;
   for (let i = 0; i < calls.length; i++, at += CALL_BYTES) {
     const call = calls[i]!;
+    const { targets } = call;
     frame.writeUInt32LE(call.id, at);
-    frame.writeUInt32LE(call.target, at + 4);
+    frame.writeUInt32LE(targets === undefined ? call.target : nextTarget, at + 4);
+    if (targets !== undefined) {
+      for (const target of targets) frame.writeUInt32LE(target, targetsAt + nextTarget++ * 4);
+    }
     frame.writeUInt32LE(remainingUs(call.deadlineAtMs, nowMs), at + 8);
     frame.writeUInt32LE(call.payload, at + 12);
     frame.writeUInt16LE(methodRefs[i * 2]!, at + 16);
     frame.writeUInt16LE(methodRefs[i * 2 + 1]!, at + 18);
     frame[at + 20] = call.priority;
     frame[at + 21] = call.idempotent ? CallFlag.idempotent : 0;
-    frame[at + 22] = 0;
-    frame[at + 23] = 0;
+    frame.writeUInt16LE(targets?.length ?? 0, at + 22);
   }
   at = stringsAt;
   for (const text of strings) {
@@ -131,14 +141,14 @@ export function encodeReplies(
   frame.writeUInt32LE(0, 28);
   let at = repliesAt;
   for (let i = 0; i < replies.length; i++, at += REPLY_BYTES) {
-    const { id, stats, status, payload, firstRow, rows } = replies[i]!;
+    const { id, part, stats, status, payload, firstRow, rows } = replies[i]!;
     frame.writeUInt32LE(id, at);
     frame.writeUInt32LE(payload, at + 4);
     frame.writeUInt32LE(toU32(stats.queueUs), at + 8);
     frame.writeUInt32LE(toU32(stats.runUs), at + 12);
     frame.writeUInt16LE(Math.min(stats.batchItems, 0xffff), at + 16);
     frame[at + 18] = status;
-    frame[at + 19] = 0;
+    frame[at + 19] = part;
     frame.writeUInt32LE(firstRow, at + 20);
     frame.writeUInt32LE(rows, at + 24);
     frame.writeUInt32LE(0, at + 28);

@@ -10,6 +10,7 @@ class InlineTransport implements Transport {
   #inbox: Buffer[] = [];
   #inboxBytes = 0;
   #scheduled = false;
+  #destroyed = false;
   #closed: { readonly reason: Error | undefined } | undefined;
   #closeDelivered = false;
 
@@ -36,6 +37,7 @@ class InlineTransport implements Transport {
   }
 
   destroy(reason: Error): void {
+    this.#destroyed = true;
     this.#inbox = [];
     this.end(reason);
     this.other?.end(undefined);
@@ -43,7 +45,8 @@ class InlineTransport implements Transport {
 
   receive(frame: Buffer): void {
     if (this.#closed !== undefined) return;
-    this.#inbox.push(frame);
+    // A frame may be a view that starts anywhere; a copy from the pool starts on a multiple of 8.
+    this.#inbox.push(frame.byteOffset % 8 === 0 ? frame : Buffer.from(frame));
     this.#inboxBytes += frame.length;
     this.#schedule();
   }
@@ -64,7 +67,10 @@ class InlineTransport implements Transport {
     const frames = this.#inbox;
     this.#inbox = [];
     this.#inboxBytes = 0;
-    for (const frame of frames) this.#events?.onFrame(frame);
+    for (const frame of frames) {
+      if (this.#destroyed) break;
+      this.#events?.onFrame(frame);
+    }
     if (this.#closed !== undefined && !this.#closeDelivered) {
       this.#closeDelivered = true;
       this.#events?.onClose(this.#closed.reason);

@@ -1,4 +1,5 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
+import type { TensorMap } from "./tensor.ts";
 
 /** What a connection says first, in both directions. */
 export interface Hello {
@@ -12,6 +13,8 @@ export interface Hello {
 export interface IncomingCall {
   readonly id: number;
   readonly target: number;
+  /** A call that fans out: one for each of these, its part being the index. Else undefined, and `target` counts. */
+  readonly targets: readonly number[] | undefined;
   readonly method: string;
   readonly requestId: string;
   readonly deadlineAtMs: number;
@@ -50,10 +53,21 @@ export interface LoadReport {
 
 export interface IncomingReply {
   readonly id: number;
+  /** Which target of a call that fanned out; 0 otherwise. */
+  readonly part: number;
   readonly stats: CallStats;
   readonly ok: boolean;
-  /** The value, or the error's wire form when not `ok`. */
+  /** The value, or the error's wire form when not `ok`. Of `rows` it is made when it is asked for. */
   readonly value: unknown;
+  /** The value is these rows of tensors that other replies share. */
+  readonly rows: RowsOfResult | undefined;
+}
+
+/** Some rows along axis 0 of a batch's result. */
+export interface RowsOfResult {
+  readonly tensors: TensorMap;
+  readonly firstRow: number;
+  readonly rows: number;
 }
 
 /** A frame, decoded. The union is closed: an unknown type is a protocol error, not a message. */

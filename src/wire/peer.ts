@@ -19,24 +19,30 @@ import {
   type LoadReport,
   NO_STATS,
 } from "./messages.ts";
-import { DEFAULT_WIRE_LIMITS, PROTOCOL_VERSION, ReplyStatus, type WireLimits } from "./protocol.ts";
+import {
+  type CallRequest,
+  type FanoutRequest,
+  type Outstanding,
+  OutstandingCall,
+  OutstandingFanout,
+  type RequestFields,
+} from "./outstanding.ts";
+import {
+  CALL_BYTES,
+  DEFAULT_WIRE_LIMITS,
+  FrameType,
+  MAX_CALLS_PER_FRAME,
+  MAX_PARTS,
+  MAX_STRING_BYTES,
+  PAYLOAD_ENTRY_BYTES,
+  PROTOCOL_VERSION,
+  REPLY_BYTES,
+  ReplyStatus,
+  type WireLimits,
+} from "./protocol.ts";
 import { Tensor, type TensorMap } from "./tensor.ts";
 import type { Transport } from "./transport.ts";
 import { type EncodedValue, encodeArguments, encodeValue } from "./value-codec.ts";
-
-/** A call to be made. The same `args` list given to several calls of a tick is encoded once (D6). */
-export interface CallRequest {
-  readonly target: number;
-  readonly method: string;
-  readonly args: readonly unknown[];
-  readonly requestId: string;
-  /** Absolute, on `performance.now()`'s scale; `Infinity` for none. */
-  readonly deadlineAtMs: number;
-  readonly priority: number;
-  readonly idempotent: boolean;
-  /** Called exactly once (D1), never from inside `call` itself. */
-  onEnd(outcome: CallOutcome, stats: CallStats): void;
-}
 
 /** What a peer does for those that call it. All of it runs on the event loop; nothing here may throw. */
 export interface PeerService {
@@ -44,6 +50,8 @@ export interface PeerService {
   onCancel(ids: readonly number[], from: Peer): void;
   /** Read when a frame of replies leaves. */
   loadReport(): LoadReport;
+  /** True while more replies are being worked on: those there are may wait for them, for `MAX_HOLD_MS` at most. */
+  readonly hasMoreSoon?: boolean;
 }
 
 export interface PeerOptions {
@@ -62,15 +70,21 @@ export interface PeerOptions {
 
 export const NO_LOAD: LoadReport = Object.freeze({ backlogUs: 0, queuedItems: 0, costs: [] });
 
+/** At most what a call or a reply adds to its frame, apart from its strings and its payload's own bytes. */
+const ENTRY_BYTES = Math.max(CALL_BYTES, REPLY_BYTES) + PAYLOAD_ENTRY_BYTES + 16;
+/** Of an error that is too large to travel as it is. */
+const MAX_MESSAGE_CHARS = 1024;
+
+/**
+ * How long a reply may wait for company. A fan-out needs its last part anyway; a frame for each part would cost more
+ * than many parts.
+ */
+const MAX_HOLD_MS = 1;
+
 type PeerState =
   | { readonly kind: "greeting" }
   | { readonly kind: "open"; readonly remote: Hello }
   | { readonly kind: "closed"; readonly reason: TuttiError };
-
-interface Outstanding {
-  readonly request: CallRequest;
-  readonly payload: EncodedValue;
-}
 
 /**
  * One end of a connection: calls out, replies in, and the other way round.
@@ -94,12 +108,13 @@ export class Peer {
   #state: PeerState = { kind: "greeting" };
   #nextId = 1;
   #firstUnsentId = 1;
-  #unsent: number[] = [];
+  #unsent: { readonly id: number; readonly payload: EncodedValue }[] = [];
   #unsentBytes = 0;
   #replies: ReplyEntry[] = [];
   #replyBytes = 0;
   #cancels: number[] = [];
   #flushScheduled = false;
+  #firstReplyAtMs = 0;
 
   constructor(transport: Transport, options: PeerOptions) {
     this.#transport = transport;
@@ -131,39 +146,16 @@ export class Peer {
 
   /** Sends at the end of the tick; returns the id by which the call can be cancelled. */
   call(request: CallRequest): number {
-    const id = this.#nextId;
-    this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
-    const refusal = this.#refusal(request);
-    if (refusal !== undefined) {
-      queueMicrotask(() => request.onEnd({ ok: false, error: refusal }, NO_STATS));
-      return id;
+    return this.#send(new OutstandingCall(request));
+  }
+
+  /** One call for each target, sent and cancelled as one. */
+  callMany(request: FanoutRequest): number {
+    const parts = request.targets.length;
+    if (parts < 1 || parts > MAX_PARTS) {
+      throw new TuttiError("Internal", `a call fans out to 1 to ${MAX_PARTS} targets, not to ${parts}`);
     }
-    // Tensors are immutable by contract, so that one given to many calls is one payload; other values are not.
-    const shared =
-      request.args.length === 1 && request.args[0] instanceof Tensor ? request.args[0] : request.args;
-    let payload = this.#payloadOf.get(shared);
-    if (payload === undefined) {
-      try {
-        payload = encodeArguments(request.args);
-        if (payload.bytes > this.#limits.maxFrameBytes / 2) {
-          const limit = this.#limits.maxFrameBytes / 2;
-          throw new TuttiError("PayloadTooLarge", `arguments of ${payload.bytes} bytes are above ${limit}`);
-        }
-      } catch (thrown) {
-        const error = withStarted(TuttiError.from(thrown), "no");
-        queueMicrotask(() => request.onEnd({ ok: false, error }, NO_STATS));
-        return id;
-      }
-      if (this.#unsentBytes + payload.bytes > this.#limits.maxFrameBytes / 2) this.#flush();
-      this.#payloadOf.set(shared, payload);
-      this.#unsentBytes += payload.bytes;
-    }
-    this.#outstanding.set(id, { request, payload });
-    this.#unsent.push(id);
-    this.#deadlines.add(request.deadlineAtMs);
-    if (this.#unsent.length >= this.#limits.maxFrameEntries) this.#flush();
-    else this.#scheduleFlush();
-    return id;
+    return this.#send(new OutstandingFanout(request));
   }
 
   /** Ends the call as `Cancelled` here and asks the other side not to start it. Unknown ids are ignored. */
@@ -174,25 +166,33 @@ export class Peer {
     );
   }
 
-  reply(id: number, outcome: CallOutcome, stats: CallStats): void {
+  /** @param part which target of a call that fanned out. */
+  reply(id: number, outcome: CallOutcome, stats: CallStats, part = 0): void {
     if (this.#state.kind === "closed") return;
     const { status, encoded } = this.#encodeOutcome(outcome);
     const payload = this.#addReplyPayload(encoded);
-    this.#addReply({ id, status, stats, payload, firstRow: 0, rows: 0 });
+    this.#addReply({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
   }
 
   /** Replies with some rows of a batch's result, which is encoded once for all replies of the tick that share it. */
-  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats): void {
+  replyRows(
+    id: number,
+    tensors: TensorMap,
+    firstRow: number,
+    rows: number,
+    stats: CallStats,
+    part = 0,
+  ): void {
     if (this.#state.kind === "closed") return;
     let payload = this.#rowsPayloadOf.get(tensors);
     if (payload === undefined) {
       const { status, encoded } = this.#encodeOutcome({ ok: true, value: tensors });
       payload = this.#addReplyPayload(encoded);
       if (status === ReplyStatus.error)
-        return this.#addReply({ id, status, stats, payload, firstRow: 0, rows: 0 });
+        return this.#addReply({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
       this.#rowsPayloadOf.set(tensors, payload);
     }
-    this.#addReply({ id, status: ReplyStatus.rows, stats, payload, firstRow, rows });
+    this.#addReply({ id, part, status: ReplyStatus.rows, stats, payload, firstRow, rows });
   }
 
   /** Sends what is waiting, then ends the connection; outstanding calls end as `PeerClosed`. */
@@ -208,45 +208,85 @@ export class Peer {
   }
 
   #addReply(entry: ReplyEntry): void {
+    if (this.#replies.length === 0) this.#firstReplyAtMs = performance.now();
     this.#replies.push(entry);
-    if (this.#replies.length >= this.#limits.maxFrameEntries) this.#flush();
+    this.#replyBytes += ENTRY_BYTES;
+    const isFull = this.#replyBytes > this.#limits.maxFrameBytes / 2;
+    if (isFull || this.#replies.length >= this.#limits.maxFrameEntries) this.#flush();
     else this.#scheduleFlush();
   }
 
   #encodeOutcome(outcome: CallOutcome): { status: ReplyEntry["status"]; encoded: EncodedValue } {
-    if (!outcome.ok) return { status: ReplyStatus.error, encoded: encodeError(outcome.error) };
+    const { maxDepth, maxFrameBytes } = this.#limits;
+    const limit = maxFrameBytes / 2;
+    if (!outcome.ok) return { status: ReplyStatus.error, encoded: encodeError(outcome.error, limit) };
     try {
-      const encoded = encodeValue(outcome.value);
-      const limit = this.#limits.maxFrameBytes / 2;
+      const encoded = encodeValue(outcome.value, maxDepth);
       if (encoded.bytes <= limit) return { status: ReplyStatus.value, encoded };
       throw new TuttiError("PayloadTooLarge", `a result of ${encoded.bytes} bytes is above ${limit}`, {
         status: 500,
       });
     } catch (thrown) {
-      return { status: ReplyStatus.error, encoded: encodeError(TuttiError.from(thrown)) };
+      const error = TuttiError.from(thrown, "NotSerialisable");
+      return { status: ReplyStatus.error, encoded: encodeError(error, limit) };
     }
   }
 
-  #refusal(request: CallRequest): TuttiError | undefined {
-    if (this.#state.kind === "closed") return withStarted(this.#state.reason, "no");
+  #send(call: Outstanding): number {
+    const { request } = call;
+    const id = this.#nextId;
+    this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
+    let payload: EncodedValue;
+    try {
+      this.#refuse(request);
+      payload = this.#argumentsOf(request);
+    } catch (thrown) {
+      const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
+      queueMicrotask(() => call.fail(error));
+      return id;
+    }
+    const entryBytes =
+      ENTRY_BYTES + 3 * (request.method.length + request.requestId.length) + 4 * (call.targets?.length ?? 0);
+    if (this.#unsentBytes + payload.bytes + entryBytes > this.#limits.maxFrameBytes / 2) this.#flush();
+    const shared = sharedBy(request);
+    if (!this.#payloadOf.has(shared)) {
+      this.#payloadOf.set(shared, payload);
+      this.#unsentBytes += payload.bytes;
+    }
+    this.#unsentBytes += entryBytes;
+    this.#outstanding.set(id, call);
+    this.#unsent.push({ id, payload });
+    this.#deadlines.add(request.deadlineAtMs);
+    if (this.#unsent.length >= Math.min(this.#limits.maxFrameEntries, MAX_CALLS_PER_FRAME)) this.#flush();
+    else this.#scheduleFlush();
+    return id;
+  }
+
+  #argumentsOf(request: RequestFields): EncodedValue {
+    const known = this.#payloadOf.get(sharedBy(request));
+    if (known !== undefined) return known;
+    const payload = encodeArguments(request.args, this.#limits.maxDepth);
+    const limit = this.#limits.maxFrameBytes / 2;
+    if (payload.bytes <= limit) return payload;
+    throw new TuttiError("PayloadTooLarge", `arguments of ${payload.bytes} bytes are above ${limit}`);
+  }
+
+  /** Throws what keeps the call from being sent at all. */
+  #refuse(request: RequestFields): void {
+    if (this.#state.kind === "closed") throw this.#state.reason;
     if (this.#outstanding.size >= this.#maxOutstanding) {
-      return new TuttiError(
-        "Overloaded",
-        `${this.#outstanding.size} calls are outstanding on one connection`,
-        {
-          started: "no",
-        },
-      );
+      const message = `${this.#outstanding.size} calls are outstanding on one connection`;
+      throw new TuttiError("Overloaded", message);
     }
     if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
-      return new TuttiError("Overloaded", "the other side does not read what it is sent", { started: "no" });
+      throw new TuttiError("Overloaded", "the other side does not read what it is sent");
     }
     if (request.deadlineAtMs <= performance.now()) {
-      return new TuttiError("DeadlineExceeded", "the deadline passed before the call was sent", {
-        started: "no",
-      });
+      throw new TuttiError("DeadlineExceeded", "the deadline passed before the call was sent");
     }
-    return undefined;
+    if (isLongerThanWire(request.method) || isLongerThanWire(request.requestId)) {
+      throw new TuttiError("InvalidArgument", `a method or request id is above ${MAX_STRING_BYTES} bytes`);
+    }
   }
 
   #scheduleFlush(): void {
@@ -255,8 +295,15 @@ export class Peer {
     // After the poll phase: everything that this turn of the event loop reads and causes shares one frame.
     setImmediate(() => {
       this.#flushScheduled = false;
-      this.#flush();
+      if (this.#mayHoldReplies()) this.#scheduleFlush();
+      else this.#flush();
     });
+  }
+
+  #mayHoldReplies(): boolean {
+    if (this.#replies.length === 0 || this.#options.service?.hasMoreSoon !== true) return false;
+    if (this.#unsent.length > 0 || this.#cancels.length > 0) return false;
+    return performance.now() - this.#firstReplyAtMs < MAX_HOLD_MS;
   }
 
   #flush(): void {
@@ -264,7 +311,7 @@ export class Peer {
     if (this.#unsent.length > 0) this.#flushCalls();
     if (this.#replies.length > 0) {
       const load = this.#options.service?.loadReport() ?? NO_LOAD;
-      this.#transport.send(encodeReplies(this.#replies, this.#replyPayloads, load));
+      this.#transport.send(this.#encodeReplies(load));
       this.#replies = [];
       this.#replyPayloads.length = 0;
       this.#rowsPayloadOf.clear();
@@ -276,35 +323,60 @@ export class Peer {
     while (this.#cancels.length > 0) this.#transport.send(encodeCancel(this.#cancels.splice(0, 65_535)));
   }
 
+  #encodeReplies(load: LoadReport): Buffer {
+    try {
+      return encodeReplies(this.#replies, this.#replyPayloads, load);
+    } catch (thrown) {
+      // Payloads are written now, not when given: one whose memory was given away since (transferred) fails here.
+      const error = TuttiError.from(thrown, "NotSerialisable");
+      const failed = { status: ReplyStatus.error, payload: 0, firstRow: 0, rows: 0 };
+      const replies = this.#replies.map((reply) => ({ ...reply, ...failed }));
+      return encodeReplies(replies, [encodeError(error, this.#limits.maxFrameBytes / 2)], load);
+    }
+  }
+
   #flushCalls(): void {
     const entries: CallEntry[] = [];
     const payloads: EncodedValue[] = [];
     const indexOf = new Map<EncodedValue, number>();
-    for (const id of this.#unsent) {
+    for (const { id, payload: encoded } of this.#unsent) {
       const call = this.#outstanding.get(id);
       if (call === undefined) continue; // cancelled or expired in the same tick: it never leaves
-      let payload = indexOf.get(call.payload);
+      let payload = indexOf.get(encoded);
       if (payload === undefined) {
-        payload = payloads.push(call.payload) - 1;
-        indexOf.set(call.payload, payload);
+        payload = payloads.push(encoded) - 1;
+        indexOf.set(encoded, payload);
       }
-      const { target, method, requestId, deadlineAtMs, priority, idempotent } = call.request;
-      entries.push({ id, target, method, requestId, deadlineAtMs, priority, idempotent, payload });
+      const { method, requestId, deadlineAtMs, priority, idempotent } = call.request;
+      const { target, targets } = call;
+      entries.push({ id, target, targets, method, requestId, deadlineAtMs, priority, idempotent, payload });
     }
     this.#unsent = [];
     this.#unsentBytes = 0;
     this.#payloadOf.clear();
     this.#firstUnsentId = this.#nextId;
-    if (entries.length > 0) this.#transport.send(encodeCalls(entries, payloads, performance.now()));
+    if (entries.length === 0) return;
+    let frame: Buffer;
+    try {
+      frame = encodeCalls(entries, payloads, performance.now());
+    } catch (thrown) {
+      // As with replies; nothing was sent, so nothing has started.
+      const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
+      for (const { id } of entries) this.#fail(id, error);
+      return;
+    }
+    this.#transport.send(frame);
   }
 
   #receive(frame: Buffer): void {
     if (this.#state.kind === "closed") return;
     try {
+      // Before it is read: nobody who has not said hello makes this end decode anything else.
+      if (this.#state.kind === "greeting" && frame[4] !== FrameType.hello) {
+        throw new TuttiError("ProtocolError", "a frame came before the hello");
+      }
       const message = decodeFrame(frame, this.#limits, performance.now());
       if (message.type === "hello") this.#greet(message.version, message.hello);
-      else if (this.#state.kind === "greeting")
-        throw new TuttiError("ProtocolError", "a frame came before the hello");
       else if (message.type === "calls") this.#serve(message.calls);
       else if (message.type === "replies") {
         this.#options.onLoad?.(message.load);
@@ -338,29 +410,39 @@ export class Peer {
       const error = new TuttiError("NotFound", "this end of the connection takes no calls", {
         started: "no",
       });
-      this.reply(call.id, { ok: false, error }, NO_STATS);
+      const parts = call.targets?.length ?? 1;
+      for (let part = 0; part < parts; part++) this.reply(call.id, { ok: false, error }, NO_STATS, part);
     }
   }
 
   #settle(reply: IncomingReply): void {
+    // Unknown ids are of calls that were cancelled or expired: their answer came too late.
     const call = this.#outstanding.get(reply.id);
-    if (call === undefined) return; // it was cancelled or expired: its answer came too late
-    this.#outstanding.delete(reply.id);
-    const outcome: CallOutcome = reply.ok
-      ? { ok: true, value: reply.value }
-      : { ok: false, error: fromWireError(reply.value) };
-    call.request.onEnd(outcome, reply.stats);
+    if (call === undefined) return;
+    const { part, rows, stats } = reply;
+    // Before its caller hears of it: who cancels it, or throws, in `onEnd` must not end it again (D1).
+    if (call.targets === undefined) this.#outstanding.delete(reply.id);
+    const isDone =
+      rows !== undefined && call.endRows !== undefined
+        ? call.endRows(part, rows, stats)
+        : call.end(part, toOutcome(reply), stats);
+    if (isDone) this.#outstanding.delete(reply.id);
   }
 
-  #abandon(id: number, error: TuttiError): void {
+  #fail(id: number, error: TuttiError): void {
     const call = this.#outstanding.get(id);
     if (call === undefined) return;
     this.#outstanding.delete(id);
+    call.fail(error);
+  }
+
+  #abandon(id: number, error: TuttiError): void {
+    if (!this.#outstanding.has(id)) return;
     if (this.#wasSent(id)) {
       this.#cancels.push(id);
       this.#scheduleFlush();
     }
-    call.request.onEnd({ ok: false, error: this.#wasSent(id) ? error : withStarted(error, "no") }, NO_STATS);
+    this.#fail(id, this.#wasSent(id) ? error : withStarted(error, "no"));
   }
 
   /** Ids only grow (but for one wrap in 4 billion calls), so those of the unsent tick are the largest. */
@@ -399,23 +481,35 @@ export class Peer {
     this.#opened.reject(reason);
     const ended = [...this.#outstanding];
     this.#outstanding.clear();
-    for (const [id, { request }] of ended) {
-      const error = new TuttiError("PeerClosed", reason.message, {
-        started: this.#wasSent(id) ? "maybe" : "no",
-      });
-      request.onEnd({ ok: false, error }, NO_STATS);
+    for (const [id, call] of ended) {
+      const started = this.#wasSent(id) ? "maybe" : "no";
+      call.fail(new TuttiError("PeerClosed", reason.message, { started }));
     }
     this.#options.onClose?.(reason);
   }
 }
 
-function encodeError(error: TuttiError): EncodedValue {
+function encodeError(error: TuttiError, maxBytes: number): EncodedValue {
+  const wire = toWireError(error);
   try {
-    return encodeValue(toWireError(error));
-  } catch {
-    // `details` are the application's: when they cannot travel, the rest still must.
-    return encodeValue({ ...toWireError(error), details: undefined });
-  }
+    const encoded = encodeValue(wire);
+    if (encoded.bytes <= maxBytes) return encoded;
+  } catch {}
+  // `details` and the length of the message are the application's: when they cannot travel, the rest still must.
+  return encodeValue({ ...wire, message: wire.message.slice(0, MAX_MESSAGE_CHARS), details: undefined });
+}
+
+function toOutcome({ ok, value }: IncomingReply): CallOutcome {
+  return ok ? { ok, value } : { ok, error: fromWireError(value) };
+}
+
+/** Tensors are immutable by contract, so that one given to many calls is one payload; other values are not. */
+function sharedBy({ args }: RequestFields): unknown {
+  return args.length === 1 && args[0] instanceof Tensor ? args[0] : args;
+}
+
+function isLongerThanWire(text: string): boolean {
+  return text.length * 3 > MAX_STRING_BYTES && Buffer.byteLength(text) > MAX_STRING_BYTES;
 }
 
 function withStarted(error: TuttiError, started: "no" | "maybe"): TuttiError {

@@ -5,8 +5,8 @@
  * ```
  * frame    u32 length of the whole frame | u8 type | u8 flags (0) | u16 count A | body
  * HELLO    count A = protocol version; body: u32 magic | u32 payload length | MessagePack of a Hello
- * CALLS    count A = strings; body: u32 calls | u32 payloads | u32 offset of strings | u32 0
- *                                   | calls | payload table | strings | payloads
+ * CALLS    count A = strings; body: u32 calls | u32 payloads | u32 offset of strings | u32 targets
+ *                                   | calls | payload table | u32 targets… | strings | payloads
  * REPLIES  count A = costs;   body: u32 replies | u32 payloads | u32 backlog µs | u32 queued items
  *                                   | u32 offset of costs | u32 0 | replies | payload table | costs | payloads
  * CANCEL   count A = ids;     body: u32 ids
@@ -15,12 +15,19 @@
 export const PROTOCOL_VERSION = 1;
 export const HELLO_MAGIC = 0x49545554; // "TUTI"
 
+/** Of a hello's payload. */
+export const MAX_HELLO_BYTES = 4096;
+
 export const FRAME_HEADER_BYTES = 8;
 export const CALLS_HEADER_BYTES = 16;
 export const REPLIES_HEADER_BYTES = 24;
-/** u32 id | u32 target | u32 remaining µs | u32 payload | u16 method | u16 request | u8 priority | u8 flags | u16 0 */
+/**
+ * u32 id | u32 target | u32 remaining µs | u32 payload | u16 method | u16 request | u8 priority | u8 flags | u16 parts
+ *
+ * With parts above 0 the call fans out: it is one for each of so many targets, from that index of the target table on.
+ */
 export const CALL_BYTES = 24;
-/** u32 id | u32 payload | u32 queue µs | u32 run µs | u16 batch items | u8 status | u8 0 | u32 first row | u32 rows | u32 0 */
+/** u32 id | u32 payload | u32 queue µs | u32 run µs | u16 batch items | u8 status | u8 part | u32 first row | u32 rows | u32 0 */
 export const REPLY_BYTES = 32;
 /** u32 offset | u32 length | u8 kind | 7 bytes 0 */
 export const PAYLOAD_ENTRY_BYTES = 16;
@@ -29,6 +36,14 @@ export const COST_BYTES = 16;
 
 /** The remaining time of a call without a deadline; also the longest that can be told (about 71 minutes). */
 export const NO_DEADLINE_US = 0xffff_ffff;
+
+/** A string's length is a u16. */
+export const MAX_STRING_BYTES = 0xffff;
+/** Strings are counted in a u16, and a call may bring two of its own. */
+export const MAX_CALLS_PER_FRAME = 32_767;
+
+/** Targets of one fan-out call: which of them are open is a set of bits. */
+export const MAX_PARTS = 30;
 
 export const FrameType = {
   hello: 1,

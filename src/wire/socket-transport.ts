@@ -8,16 +8,26 @@ import type { Transport, TransportEvents } from "./transport.ts";
 export class SocketTransport implements Transport {
   readonly #socket: net.Socket;
   readonly #limits: WireLimits;
+  #events: TransportEvents | undefined;
+  #reason: Error | undefined;
+  #hasEnded = false;
 
   constructor(socket: net.Socket, limits: WireLimits) {
     this.#socket = socket;
     this.#limits = limits;
     socket.setNoDelay(true);
+    // From the first, so that an end before `start` is neither an unhandled error nor missed (T2).
+    socket.on("error", (error) => {
+      this.#reason ??= error;
+    });
+    socket.on("close", () => {
+      this.#hasEnded = true;
+      this.#events?.onClose(this.#reason);
+    });
   }
 
   start(events: TransportEvents): void {
     const socket = this.#socket;
-    let reason: Error | undefined;
     const reader = new FrameReader(this.#limits, (frame) => {
       if (!socket.destroyed) events.onFrame(frame);
     });
@@ -28,13 +38,10 @@ export class SocketTransport implements Transport {
         this.destroy(TuttiError.from(thrown, "ProtocolError"));
       }
     });
-    socket.on("error", (error) => {
-      reason ??= error;
-    });
     // The other side's end is ours too: half-open connections have no use here.
     socket.on("end", () => socket.end());
-    socket.on("close", () => events.onClose(reason));
-    if (socket.destroyed) queueMicrotask(() => events.onClose(reason));
+    this.#events = events;
+    if (this.#hasEnded) queueMicrotask(() => events.onClose(this.#reason));
   }
 
   send(frame: Buffer): void {

@@ -32,12 +32,19 @@ const TYPES: readonly DataType[] = [
 const TYPE_CODES = new Map<DataType, number>(TYPES.map((type, code) => [type, code]));
 
 const MAX_RANK = 16;
-const MAX_MAP_ENTRIES = 1024;
+export const MAX_MAP_ENTRIES = 1024;
 
 const bad = (why: string): TuttiError => new TuttiError("ProtocolError", `tensor: ${why}`);
+const refused = (why: string): TuttiError => new TuttiError("NotSerialisable", `tensor: ${why}`);
 
+/** @throws TuttiError `NotSerialisable` when `writeTensor` could not write it, since that comes too late to refuse. */
 export function tensorBytes(tensor: Tensor): number {
-  return alignUp8(8 + tensor.dims.length * 4) + alignUp8(dataBytes(tensor));
+  const rank = tensor.dims.length;
+  if (rank > MAX_RANK) throw refused(`rank ${rank} is above ${MAX_RANK}`);
+  if (!TYPE_CODES.has(tensor.type)) throw refused(`type ${tensor.type} is not known here`);
+  for (const dim of tensor.dims)
+    if (dim > 0xffff_ffff) throw refused(`a dimension of ${dim} is above 2^32 - 1`);
+  return alignUp8(8 + rank * 4) + alignUp8(dataBytes(tensor));
 }
 
 function dataBytes(tensor: Tensor): number {
@@ -50,7 +57,6 @@ function dataBytes(tensor: Tensor): number {
 /** Writes at `at` (a multiple of 8) and returns the first free multiple of 8 behind it. */
 export function writeTensor(out: Buffer, at: number, tensor: Tensor): number {
   const rank = tensor.dims.length;
-  if (rank > MAX_RANK) throw new TuttiError("NotSerialisable", `tensor: rank ${rank} is above ${MAX_RANK}`);
   const bytes = dataBytes(tensor);
   out[at] = TYPE_CODES.get(tensor.type)!;
   out[at + 1] = rank;
@@ -134,7 +140,8 @@ function typedView(
   let { buffer } = bytes;
   let offset = bytes.byteOffset + at;
   if (offset % elementBytes !== 0) {
-    buffer = bytes.slice(at, at + size).buffer;
+    // Not `slice`, which for a `Buffer` is a view of the same memory.
+    buffer = new Uint8Array(bytes.subarray(at, at + size)).buffer;
     offset = 0;
   }
   switch (type) {
@@ -165,7 +172,12 @@ function typedView(
 
 export function tensorMapBytes(tensors: TensorMap): number {
   let bytes = 8;
-  for (const name in tensors) bytes += alignUp8(2 + Buffer.byteLength(name)) + tensorBytes(tensors[name]!);
+  for (const name in tensors) {
+    const nameBytes = Buffer.byteLength(name);
+    if (nameBytes > 0xffff) throw refused(`a name of ${nameBytes} bytes is above 65,535`);
+    if (name === "__proto__") throw refused("a tensor may not be named __proto__");
+    bytes += alignUp8(2 + nameBytes) + tensorBytes(tensors[name]!);
+  }
   return bytes;
 }
 

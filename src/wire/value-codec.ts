@@ -1,7 +1,7 @@
 import { addExtension, Packr } from "msgpackr";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { checkStructured, TENSOR_EXTENSION, TYPED_ARRAY_EXTENSION } from "./check-structured.ts";
-import { PayloadKind, SINGLE_ARGUMENT } from "./protocol.ts";
+import { DEFAULT_WIRE_LIMITS, PayloadKind, SINGLE_ARGUMENT } from "./protocol.ts";
 import { type DataType, Tensor } from "./tensor.ts";
 import {
   isTensorMap,
@@ -21,7 +21,15 @@ import {
  * This is one of the few files whose job is to give types to what came as bytes.
  */
 
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+const packr = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  variableMapSize: true,
+  // Left alone, msgpackr turns a function into `undefined` without a word.
+  writeFunction: () => {
+    throw new TypeError("it holds a function");
+  },
+} as ConstructorParameters<typeof Packr>[0]);
 
 addExtension({
   Class: Tensor,
@@ -32,8 +40,9 @@ addExtension({
     return out;
   },
   unpack: (bytes: Uint8Array) => {
-    // MessagePack does not align: copied once into memory of its own, which is.
-    const aligned = bytes.slice();
+    // MessagePack does not align: copied once into memory of its own, which is. Not by `slice`, which for a `Buffer`
+    // is a view of the frame.
+    const aligned = new Uint8Array(bytes);
     return readTensor(aligned, 0, aligned.length).value;
   },
 });
@@ -62,7 +71,7 @@ NESTED_ARRAYS.forEach(([, ArrayClass], index) => {
     unpack: (bytes: Uint8Array) => {
       const Found = NESTED_ARRAYS[bytes[0] ?? -1]?.[1];
       if (Found === undefined) throw new TuttiError("ProtocolError", "typed array: unknown type");
-      return new Found(bytes.slice(1).buffer as ArrayBuffer);
+      return new Found(new Uint8Array(bytes.subarray(1)).buffer);
     },
   });
 });
@@ -103,8 +112,11 @@ class EncodedBytes implements EncodedValue {
   }
 }
 
-/** @throws TuttiError `NotSerialisable` naming what cannot cross a process border. */
-export function encodeValue(value: unknown): EncodedValue {
+/**
+ * @param maxDepth the receiver's: a deeper value must fail here, alone, since there it would end the connection.
+ * @throws TuttiError `NotSerialisable` naming what cannot cross a process border.
+ */
+export function encodeValue(value: unknown, maxDepth = DEFAULT_WIRE_LIMITS.maxDepth): EncodedValue {
   if (value === undefined) return NOTHING;
   if (value instanceof Tensor) return new EncodedTensor(value);
   if (value instanceof Uint8Array) return new EncodedBytes(PayloadKind.bytes, value);
@@ -115,7 +127,10 @@ export function encodeValue(value: unknown): EncodedValue {
     return new EncodedBytes(PayloadKind.tensorMap, out);
   }
   try {
-    return new EncodedBytes(PayloadKind.structured, packr.pack(value));
+    const packed = packr.pack(value);
+    // Each level takes a byte: what is short enough cannot be too deep.
+    if (packed.length > maxDepth) checkStructured(packed, maxDepth);
+    return new EncodedBytes(PayloadKind.structured, packed);
   } catch (thrown) {
     throw new TuttiError(
       "NotSerialisable",
@@ -126,9 +141,12 @@ export function encodeValue(value: unknown): EncodedValue {
 }
 
 /** A list of arguments; a single one is encoded as itself, so that a lone tensor stays raw. */
-export function encodeArguments(args: readonly unknown[]): EncodedValue {
-  if (args.length !== 1) return args.length === 0 ? NOTHING : encodeValue(args);
-  const single = encodeValue(args[0]);
+export function encodeArguments(
+  args: readonly unknown[],
+  maxDepth = DEFAULT_WIRE_LIMITS.maxDepth,
+): EncodedValue {
+  if (args.length !== 1) return args.length === 0 ? NOTHING : encodeValue(args, maxDepth);
+  const single = encodeValue(args[0], maxDepth);
   return {
     kind: single.kind | SINGLE_ARGUMENT,
     bytes: single.bytes,

@@ -1,0 +1,59 @@
+import type { HttpResponse } from "./response-parser.ts";
+
+/** What the same ONNX files say when they are run directly, for one player. */
+export interface ReferenceAnswer {
+  readonly propensity: number;
+  /** Offers that are right: more than one when a change of the propensity within the tolerance changes the offer. */
+  readonly offers: readonly string[];
+}
+
+export type Verdict =
+  | { readonly kind: "right" | "degraded" | "fallback" }
+  | { readonly kind: "wrong" | "failed"; readonly reason: string };
+
+export const PROPENSITY_TOLERANCE = 1e-5;
+
+/** An offer as one comparable word. */
+export function offerKey(offer: { readonly sku: string; readonly discountPercent: number }): string {
+  return `${offer.sku}/${offer.discountPercent}`;
+}
+
+const RIGHT: Verdict = { kind: "right" };
+const DEGRADED: Verdict = { kind: "degraded" };
+const FALLBACK: Verdict = { kind: "fallback" };
+
+/** Judges one answer of `POST /offers/{game}`. */
+export function checkAnswer(response: HttpResponse, expected: ReferenceAnswer): Verdict {
+  if (response.status !== 200) return { kind: "failed", reason: `status ${response.status}` };
+  let answer: unknown;
+  try {
+    answer = JSON.parse(response.body);
+  } catch {
+    return { kind: "failed", reason: "the body is not JSON" };
+  }
+  if (!isRecord(answer)) return { kind: "failed", reason: "the body is not an object" };
+  if (response.degradedHeader === "1" || answer.degraded === true) {
+    return answer.personalised === false ? FALLBACK : DEGRADED;
+  }
+  if (answer.personalised === false) return FALLBACK;
+  const { propensity, offer } = answer;
+  if (typeof propensity !== "number" || !isOffer(offer)) {
+    return { kind: "wrong", reason: "propensity or offer is missing" };
+  }
+  if (!(Math.abs(propensity - expected.propensity) <= PROPENSITY_TOLERANCE)) {
+    return { kind: "wrong", reason: `propensity ${propensity}, the reference says ${expected.propensity}` };
+  }
+  const key = offerKey(offer);
+  if (!expected.offers.includes(key)) {
+    return { kind: "wrong", reason: `offer ${key}, the reference says ${expected.offers.join(" or ")}` };
+  }
+  return RIGHT;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isOffer(value: unknown): value is { sku: string; discountPercent: number } {
+  return isRecord(value) && typeof value.sku === "string" && typeof value.discountPercent === "number";
+}

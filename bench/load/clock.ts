@@ -1,0 +1,8 @@
+/** Milliseconds on the monotonic clock since `base`; unlike `performance.now()`, comparable between threads. */
+export function elapsedMs(base: bigint): number {
+  return Number(process.hrtime.bigint() - base) / 1e6;
+}
+
+export function cpuSeconds(usage: NodeJS.CpuUsage): number {
+  return (usage.user + usage.system) / 1e6;
+}

@@ -1,0 +1,87 @@
+/** What the bench and the load generator's process say to each other (over the fork's channel). */
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+export interface ClosedLoop {
+  readonly kind: "closed";
+  readonly connections: number;
+}
+
+export interface OpenLoop {
+  readonly kind: "open";
+  readonly ratePerSecond: number;
+  readonly seed: number;
+  /** Upper bound; connections are opened as they are needed. */
+  readonly maxConnections: number;
+}
+
+export interface LoadPlan {
+  readonly shape: ClosedLoop | OpenLoop;
+  /** Load before the window; nothing of it is counted. */
+  readonly rampMs: number;
+  /** The window that is counted. */
+  readonly windowMs: number;
+  /** How long unanswered requests are waited for after the window; then they count as failed. */
+  readonly drainMs: number;
+}
+
+export interface LatencySummary {
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+  readonly meanMs: number;
+  readonly count: number;
+}
+
+export interface LoadResult {
+  readonly windowSeconds: number;
+  /** Requests of the window that ended, in whatever way. */
+  readonly requests: number;
+  /** Right, personal, complete answers. */
+  readonly right: number;
+  /** Labelled as degraded; their value is not compared. */
+  readonly degraded: number;
+  /** The game's default offer (`personalised: false`). */
+  readonly fallback: number;
+  /** Status 200 whose propensity or offer is not the reference's. Never acceptable. */
+  readonly wrong: number;
+  /** Other statuses, broken connections, malformed or missing answers. */
+  readonly failed: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  /** The first few reasons, for the reader. */
+  readonly failures: readonly string[];
+  /** Reused connections that the server had just closed; their request was sent again on a new one. */
+  readonly resent: number;
+  readonly throughputRps: number;
+  /** Failed requests are in it as the longest latency there is, so that refusing work never looks fast. */
+  readonly latency: LatencySummary;
+  /** Open loop: how much later than intended requests were written because of the generator or of busy connections. */
+  readonly sendLag?: LatencySummary;
+  /** The queue grew past its bound and the run was ended early. */
+  readonly overloaded: boolean;
+  readonly connectionsOpened: number;
+  /** CPU time of the generator over the window, all its threads. */
+  readonly generatorCpuSeconds: number;
+}
+
+export type ToGenerator =
+  | {
+      readonly type: "prepare";
+      readonly target: Target;
+      readonly referenceFile: string;
+      readonly seed: number;
+    }
+  | { readonly type: "run"; readonly plan: LoadPlan };
+
+export type FromGenerator =
+  | { readonly type: "prepared" }
+  /** Sent as the window opens and closes, so that the bench can sample the system's CPU time. */
+  | { readonly type: "window"; readonly edge: "open" | "close" }
+  | { readonly type: "result"; readonly result: LoadResult }
+  | { readonly type: "error"; readonly message: string };

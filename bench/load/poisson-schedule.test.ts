@@ -1,0 +1,35 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { poissonSchedule } from "./poisson-schedule.ts";
+
+test("the same seed gives the same send times, another seed others", () => {
+  const of = (seed: number) => poissonSchedule({ ratePerSecond: 200, durationMs: 1_000, seed });
+  expect(of(7)).toEqual(of(7));
+  expect(of(7)).not.toEqual(of(8));
+});
+
+test("send times ascend and lie within the duration", () => {
+  fc.assert(
+    fc.property(fc.double({ min: 1, max: 5_000, noNaN: true }), fc.integer(), (ratePerSecond, seed) => {
+      const times = poissonSchedule({ ratePerSecond, durationMs: 500, seed });
+      times.forEach((time, index) => {
+        expect(time).toBeGreaterThanOrEqual(times[index - 1] ?? 0);
+        expect(time).toBeLessThan(500);
+      });
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("gaps are exponential with the mean that the rate asks for", () => {
+  const times = poissonSchedule({ ratePerSecond: 1_000, durationMs: 60_000, seed: 3 });
+  // Five standard deviations of a Poisson count.
+  expect(Math.abs(times.length - 60_000)).toBeLessThan(5 * Math.sqrt(60_000));
+  const gaps = times.subarray(1).map((time, index) => time - (times[index] ?? 0));
+  const longerThanMean = gaps.filter((gap) => gap > 1).length / gaps.length;
+  expect(longerThanMean).toBeCloseTo(Math.exp(-1), 1);
+});
+
+test("a rate that is not above zero is refused", () => {
+  expect(() => poissonSchedule({ ratePerSecond: 0, durationMs: 1_000, seed: 1 })).toThrow("rate must be > 0");
+});

@@ -1,0 +1,35 @@
+import { Worker } from "node:worker_threads";
+
+/**
+ * Calls back when the next of a list of times is due. Node's timers have a grain of one millisecond, which would be
+ * added to every latency of an open loop; a thread that sleeps on a futex wakes within tens of microseconds and costs
+ * next to nothing. Wake-ups that the main thread has not yet seen are not repeated.
+ */
+export class PreciseTicker {
+  readonly #control: Int32Array;
+  readonly #worker: Worker;
+
+  /** @param times milliseconds after `base`, ascending. */
+  constructor(times: Float64Array, base: bigint, due: () => void) {
+    const shared = new Float64Array(new SharedArrayBuffer(times.byteLength));
+    shared.set(times);
+    this.#control = new Int32Array(new SharedArrayBuffer(8));
+    this.#worker = new Worker(new URL("./ticker-thread.ts", import.meta.url), {
+      workerData: { times: shared, base, control: this.#control },
+    });
+    this.#worker.on("message", () => {
+      Atomics.store(this.#control, SEEN, 0);
+      due();
+    });
+  }
+
+  async close(): Promise<void> {
+    Atomics.store(this.#control, STOP, 1);
+    Atomics.notify(this.#control, STOP);
+    await this.#worker.terminate();
+  }
+}
+
+/** Cells of the control array. */
+export const STOP = 0;
+export const SEEN = 1;

@@ -1,0 +1,157 @@
+import type { BenchResult, Check } from "../schema.ts";
+import { caseTitle, figure, range, table } from "./format.ts";
+
+/** A results file as tables. @param plots file names of its plots, relative to where the text will be. */
+export function markdown(
+  result: BenchResult,
+  plots: readonly { readonly title: string; readonly file: string }[],
+): string {
+  const parts = [head(result)];
+  if (result.checks.length > 0) parts.push(`### Must reach\n\n${checks(result.checks)}`);
+  for (const inCase of new Set(result.systems.map((system) => system.case)))
+    parts.push(offersCase(result, inCase));
+  if (result.floor.length > 0) parts.push(`### Floor: bare ONNX Runtime on all cores\n\n${floor(result)}`);
+  if (result.hops.length > 0) parts.push(`### One call\n\n${hops(result)}`);
+  if (result.skipped.length > 0)
+    parts.push(`### Not measured\n\n${result.skipped.map((one) => `- ${one}`).join("\n")}`);
+  if (plots.length > 0) parts.push(plots.map(({ title, file }) => `![${title}](${file})`).join("\n\n"));
+  const configurations = new Map(result.systems.map((system) => [system.name, system.configuration]));
+  if (configurations.size > 0) {
+    const lines = [...configurations].map(([name, configuration]) => `- \`${name}\`: ${configuration}`);
+    parts.push(`### Configurations\n\n${lines.join("\n")}`);
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function head(result: BenchResult): string {
+  const { machine, git } = result;
+  const versions = Object.entries(result.versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `Suite \`${result.suite}\`${result.quick ? " (`--quick`: short windows, few rounds, for orientation)" : ""}, ${result.finishedAt.slice(0, 10)}, ` +
+      `revision ${git.revision.slice(0, 12)}${git.dirty ? " with changes" : ""}.`,
+    `Machine: ${machine.cpu}, ${machine.cores} cores, ${figure(machine.memoryMb)} MB, Linux ${machine.kernel}.`,
+    `Versions: ${versions.join(", ")}.`,
+  ].join("\n");
+}
+
+function checks(all: readonly Check[]): string {
+  return table(
+    ["figure", "bound", "measured (min–max)", "reached"],
+    all.map((check) => [
+      check.requirement,
+      check.bound,
+      check.measured === null
+        ? "not measured"
+        : range({
+            median: check.measured,
+            min: check.min ?? check.measured,
+            max: check.max ?? check.measured,
+          }),
+      check.reached === null ? "–" : check.reached ? "yes" : "**no**",
+    ]),
+  );
+}
+
+function offersCase(result: BenchResult, inCase: string): string {
+  const systems = result.systems.filter((system) => system.case === inCase);
+  const ratio = (name: string, against: string): string => {
+    const found = result.ratios.find(
+      (one) => one.name === name && one.against === against && one.case === inCase,
+    );
+    return found === undefined ? "–" : range(found);
+  };
+  const capacities = table(
+    [
+      "system",
+      "capacity/s",
+      "Tutti's is … times",
+      "connections",
+      "p50 ms",
+      "p95 ms",
+      "p99 ms",
+      "CPU s/1k",
+      "generator CPU s/1k",
+      "PSS MB",
+      "cold start ms",
+      "rounds",
+    ],
+    systems.map((system) => [
+      `\`${system.name}\``,
+      figure(system.capacityRps),
+      ratio("capacity", system.name),
+      figure(system.capacityConnections),
+      figure(system.p50Ms),
+      figure(system.p95Ms),
+      figure(system.p99Ms),
+      figure(system.cpuSecondsPer1k),
+      figure(system.generatorCpuSecondsPer1k),
+      figure(system.pssMb),
+      figure(system.coldStartMs),
+      String(system.rounds),
+    ]),
+  );
+  const counts = table(
+    ["answers", "right", "degraded", "default offer", "wrong", "failed"],
+    systems.map(({ name, counts: of }) => [
+      `\`${name}\``,
+      ...[of.right, of.degraded, of.fallback, of.wrong, of.failed].map(String),
+    ]),
+  );
+  const shares = [
+    `Tutti's capacity as a share of the floor's best: ${ratio("shareOfFloor", "floor, best batch")}; ` +
+      `its CPU per 1,000 answers as a multiple of the floor's at batch 64: ${ratio("cpu", "floor, batch 64")}.`,
+  ];
+  return [`### ${caseTitle(inCase)}`, capacities, shares.join("\n"), latencies(systems), counts].join("\n\n");
+}
+
+function latencies(systems: BenchResult["systems"]): string {
+  const rows = systems.flatMap((system) =>
+    system.latencies.map((at) => [
+      `\`${system.name}\``,
+      figure(at.rateRps),
+      figure(at.p50Ms),
+      figure(at.p95Ms),
+      figure(at.p99Ms),
+      figure(at.p999Ms),
+      figure(at.maxMs),
+      String(at.rounds),
+    ]),
+  );
+  if (rows.length === 0) return "No latencies at stated rates in this run.";
+  return table(
+    ["latency at rate", "arrivals/s", "p50 ms", "p95 ms", "p99 ms", "p99.9 ms", "max ms", "rounds"],
+    rows,
+  );
+}
+
+function floor(result: BenchResult): string {
+  return table(
+    ["models", "batch", "ensembles/s", "CPU s/1k", "rounds"],
+    result.floor.map((one) => [
+      one.family,
+      String(one.batch),
+      figure(one.ensemblesPerSecond),
+      figure(one.cpuSecondsPer1k),
+      String(one.rounds),
+    ]),
+  );
+}
+
+function hops(result: BenchResult): string {
+  return table(
+    ["call", "payload bytes", "p50 µs", "p95 µs", "p99 µs", "calls/s, 64 under way", "against", "rounds"],
+    result.hops.map((one) => {
+      const ratio = result.ratios.find((r) => r.of === one.subject && r.case === `${one.payloadBytes} bytes`);
+      return [
+        `\`${one.subject}\``,
+        figure(one.payloadBytes),
+        figure(one.p50Ms * 1000),
+        figure(one.p95Ms * 1000),
+        figure(one.p99Ms * 1000),
+        figure(one.callsPerSecond),
+        ratio === undefined ? "–" : `${range(ratio)} x ${ratio.against}`,
+        String(one.rounds),
+      ];
+    }),
+  );
+}

@@ -1,0 +1,188 @@
+/**
+ * The form of a results file, `bench/results/<suite>-<date>.json`: the one source of its types, of the check on reading
+ * and of its JSON schema (`npm run bench -- --schema`). docs/benchmarks.md explains the fields.
+ */
+import { z } from "zod";
+
+const whole = z.int().min(0);
+const amount = z.number().min(0);
+
+export const spreadSchema = z.object({
+  median: z.number(),
+  min: z.number(),
+  max: z.number(),
+  rounds: whole.describe("how many rounds the figure is made of"),
+});
+
+export const latencySchema = z.object({
+  p50Ms: amount,
+  p95Ms: amount,
+  p99Ms: amount,
+  p999Ms: amount,
+  maxMs: amount,
+  meanMs: amount,
+  count: whole,
+});
+
+const countsShape = {
+  requests: whole,
+  right: whole,
+  degraded: whole.describe("labelled as degraded; not compared with the reference"),
+  fallback: whole.describe("the game's default offer"),
+  wrong: whole.describe("200 with another propensity or offer than the reference; never acceptable"),
+  failed: whole.describe("other statuses, broken connections, missing answers"),
+};
+export const countsSchema = z.object(countsShape);
+
+export const probeSchema = z.object({
+  ...countsShape,
+  shape: z.enum(["closed", "open"]),
+  level: amount.describe("connections (closed loop) or arrivals per second (open loop)"),
+  throughputRps: amount.describe("right answers per second"),
+  latency: latencySchema,
+  cpuSecondsPer1k: amount.nullable().describe("of all processes of the system, per 1,000 answers"),
+  generatorCpuSecondsPer1k: amount.nullable(),
+  sendLagP99Ms: amount.nullable(),
+  overloaded: z.boolean(),
+  failures: z.array(z.string()),
+});
+
+/** One visit to one system: started, warmed up, measured, ended. The unit that is stored and resumed. */
+export const visitSchema = z.object({
+  case: z.string(),
+  system: z.string(),
+  round: whole,
+  coldStartMs: amount.describe("process start to the first personal offer"),
+  processes: whole,
+  pssMb: amount.describe("highest sample under load, all processes of the system"),
+  capacity: probeSchema.nullable().describe("null: no level met the limit"),
+  capacityProbes: z.array(probeSchema),
+  storyRateRps: amount
+    .nullable()
+    .describe("flask-story, first round: the highest rate at which it keeps the limit"),
+  latencies: z.array(probeSchema).describe("open loop at stated rates"),
+  atStoryRate: probeSchema.nullable(),
+});
+
+export const floorBatchSchema = z.object({
+  batch: whole,
+  ensemblesPerSecond: amount,
+  cpuSecondsPer1k: amount,
+});
+
+export const floorVisitSchema = z.object({
+  family: z.string(),
+  round: whole,
+  batches: z.array(floorBatchSchema),
+});
+
+export const hopSampleSchema = z.object({
+  subject: z.string().describe("bare-socket, inline, processes, fan-out-15"),
+  payloadBytes: whole,
+  round: whole,
+  latency: latencySchema.describe("one call at a time"),
+  callsPerSecond: amount.nullable().describe("64 calls under way at once"),
+});
+
+export const systemResultSchema = z.object({
+  name: z.string(),
+  case: z.string().describe('model family and look-up delay, e.g. "trees/10ms"'),
+  configuration: z.string(),
+  rounds: whole,
+  capacityRps: amount
+    .nullable()
+    .describe("highest throughput that meets the p95 limit, median of the rounds"),
+  capacityConnections: amount.nullable(),
+  p50Ms: amount.nullable().describe("at capacity, median of the rounds; so are p95 and p99"),
+  p95Ms: amount.nullable(),
+  p99Ms: amount.nullable(),
+  pssMb: amount.nullable(),
+  cpuSecondsPer1k: amount.nullable().describe("at capacity"),
+  generatorCpuSecondsPer1k: amount.nullable(),
+  coldStartMs: amount.nullable(),
+  latencies: z.array(
+    z.object({
+      rateRps: amount,
+      p50Ms: amount,
+      p95Ms: amount,
+      p99Ms: amount,
+      p999Ms: amount,
+      maxMs: amount,
+      rounds: whole,
+    }),
+  ),
+  counts: countsSchema.describe("over all measured windows"),
+});
+
+export const ratioSchema = z.object({
+  ...spreadSchema.shape,
+  name: z.enum(["capacity", "p95AtStoryRate", "cpu", "pss", "shareOfFloor", "roundTrip"]),
+  of: z.string(),
+  against: z.string(),
+  case: z.string(),
+});
+
+export const checkSchema = z.object({
+  requirement: z.string(),
+  bound: z.string(),
+  measured: z.number().nullable().describe("null: not measured in this run"),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  reached: z.boolean().nullable(),
+});
+
+export const resultSchema = z.object({
+  schemaVersion: z.literal(1),
+  suite: z.enum(["offers", "hop"]),
+  quick: z.boolean(),
+  runId: z.string(),
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  machine: z.object({ cpu: z.string(), cores: whole, memoryMb: whole, kernel: z.string() }),
+  versions: z.record(z.string(), z.string()),
+  git: z.object({ revision: z.string(), dirty: z.boolean() }),
+  parameters: z.record(z.string(), z.unknown()),
+  systems: z.array(systemResultSchema),
+  floor: z.array(
+    z.object({
+      family: z.string(),
+      batch: whole,
+      ensemblesPerSecond: amount,
+      cpuSecondsPer1k: amount,
+      rounds: whole,
+    }),
+  ),
+  hops: z.array(
+    z.object({
+      subject: z.string(),
+      payloadBytes: whole,
+      p50Ms: amount,
+      p95Ms: amount,
+      p99Ms: amount,
+      callsPerSecond: amount.nullable(),
+      rounds: whole,
+    }),
+  ),
+  ratios: z.array(ratioSchema),
+  checks: z.array(checkSchema),
+  skipped: z.array(z.string()).describe("what this run should have measured and did not, with the reason"),
+  visits: z.array(visitSchema),
+  floorVisits: z.array(floorVisitSchema),
+  hopSamples: z.array(hopSampleSchema),
+});
+
+export type Latency = z.infer<typeof latencySchema>;
+export type Counts = z.infer<typeof countsSchema>;
+export type ProbeRecord = z.infer<typeof probeSchema>;
+export type Visit = z.infer<typeof visitSchema>;
+export type FloorVisit = z.infer<typeof floorVisitSchema>;
+export type HopSample = z.infer<typeof hopSampleSchema>;
+export type SystemResult = z.infer<typeof systemResultSchema>;
+export type RatioResult = z.infer<typeof ratioSchema>;
+export type Check = z.infer<typeof checkSchema>;
+export type BenchResult = z.infer<typeof resultSchema>;
+
+/** @throws with the path of the first field that is not as the schema says. */
+export function parseResult(value: unknown): BenchResult {
+  return resultSchema.parse(value);
+}

@@ -1,0 +1,94 @@
+import { type Spread, spread } from "../measure/statistics.ts";
+import type { Check, RatioResult, Visit } from "../schema.ts";
+
+/** What must be reached, judged by the median of the rounds. */
+
+type Bound = { readonly atLeast: number } | { readonly atMost: number };
+
+interface RatioRequirement {
+  readonly requirement: string;
+  readonly ratio: Pick<RatioResult, "name" | "of" | "against" | "case">;
+  readonly bound: Bound;
+}
+
+function capacity(against: string, inCase: string, atLeast: number): RatioRequirement {
+  return {
+    requirement: `capacity against ${against} x2, ${inCase}`,
+    ratio: { name: "capacity", of: "tutti", against, case: inCase },
+    bound: { atLeast },
+  };
+}
+
+const OFFERS: readonly RatioRequirement[] = [
+  capacity("flask-story", "trees/0ms", 25),
+  capacity("flask-best", "trees/0ms", 3),
+  capacity("flask-best", "trees/10ms", 3),
+  capacity("legacy-ts", "dense/0ms", 8),
+  capacity("legacy-ts", "trees/10ms", 15),
+  capacity("onnx-best-ts", "trees/0ms", 1.5),
+  capacity("onnx-best-ts", "dense/0ms", 6),
+  {
+    requirement: "p95 at the highest rate at which flask-story keeps its limit, times lower",
+    ratio: { name: "p95AtStoryRate", of: "tutti", against: "flask-story", case: "trees/0ms" },
+    bound: { atLeast: 5 },
+  },
+  {
+    requirement: "CPU per 1,000 answers at capacity, trees, as a multiple of the floor's at batch 64",
+    ratio: { name: "cpu", of: "tutti", against: "floor, batch 64", case: "trees/0ms" },
+    bound: { atMost: 2 },
+  },
+];
+
+const HOP: readonly RatioRequirement[] = [
+  {
+    requirement: "no-op call between processes, p50, as a multiple of the bare round trip",
+    ratio: { name: "roundTrip", of: "processes", against: "bare-socket", case: "0 bytes" },
+    bound: { atMost: 2.5 },
+  },
+  {
+    requirement: "15-way no-op fan-out over 2 lanes, p50, as a multiple of one call",
+    ratio: { name: "roundTrip", of: "fan-out-15", against: "processes", case: "0 bytes" },
+    bound: { atMost: 6 },
+  },
+];
+
+export function checkOffers(ratios: readonly RatioResult[], visits: readonly Visit[]): Check[] {
+  const trees = visits.filter((visit) => visit.system === "tutti" && visit.case === "trees/0ms");
+  return [
+    ...OFFERS.map((requirement) => judgeRatio(requirement, ratios)),
+    judge(
+      "memory, 15 tree models x 2 replicas, all processes, PSS under load, MB",
+      { atMost: 450 },
+      spread(trees.map(({ pssMb }) => pssMb)),
+    ),
+    judge(
+      "cold start: process start to first offer answered, ms",
+      { atMost: 3000 },
+      spread(trees.map(({ coldStartMs }) => coldStartMs)),
+    ),
+  ];
+}
+
+export function checkHop(ratios: readonly RatioResult[]): Check[] {
+  return HOP.map((requirement) => judgeRatio(requirement, ratios));
+}
+
+function judgeRatio({ requirement, ratio, bound }: RatioRequirement, ratios: readonly RatioResult[]): Check {
+  const found = ratios.find(
+    (one) =>
+      one.name === ratio.name &&
+      one.of === ratio.of &&
+      one.against === ratio.against &&
+      one.case === ratio.case,
+  );
+  return judge(requirement, bound, found);
+}
+
+function judge(requirement: string, bound: Bound, found: Spread | undefined): Check {
+  const text = "atLeast" in bound ? `at least ${bound.atLeast}` : `at most ${bound.atMost}`;
+  if (found === undefined) {
+    return { requirement, bound: text, measured: null, min: null, max: null, reached: null };
+  }
+  const reached = "atLeast" in bound ? found.median >= bound.atLeast : found.median <= bound.atMost;
+  return { requirement, bound: text, measured: found.median, min: found.min, max: found.max, reached };
+}

@@ -1,0 +1,81 @@
+import type { CellStore } from "../measure/cells.ts";
+import type { Family } from "../reference/paths.ts";
+import type { BenchResult } from "../schema.ts";
+import { systemNamed } from "../systems/registry.ts";
+import type { SystemName } from "../systems/system.ts";
+import { checkHop, checkOffers } from "./checks.ts";
+import { hopPlan, runHop } from "./hop.ts";
+import { HOP_SUBJECTS } from "./hop-subjects.ts";
+import { runOffers } from "./offers.ts";
+import { offersPlan } from "./offers-plan.ts";
+import { hopRatios, offerRatios, summariseFloor, summariseHops, summariseSystems } from "./summary.ts";
+
+/** What the command line chose. */
+export interface Choice {
+  readonly quick: boolean;
+  readonly rounds: number | undefined;
+  readonly systems: readonly SystemName[];
+  readonly families: readonly Family[];
+  readonly port: number;
+}
+
+/** The part of a result that the suite itself provides. */
+export type Measured = Pick<
+  BenchResult,
+  "systems" | "floor" | "hops" | "ratios" | "checks" | "skipped" | "visits" | "floorVisits" | "hopSamples"
+>;
+
+export interface Suite {
+  readonly name: BenchResult["suite"];
+  readonly about: string;
+  parameters(choice: Choice): Record<string, unknown>;
+  run(choice: Choice, cells: CellStore, say: (line: string) => void): Promise<Measured>;
+}
+
+const EMPTY: Measured = {
+  systems: [],
+  floor: [],
+  hops: [],
+  ratios: [],
+  checks: [],
+  skipped: [],
+  visits: [],
+  floorVisits: [],
+  hopSamples: [],
+};
+
+const offers: Suite = {
+  name: "offers",
+  about:
+    "Dynamic Offers on Tutti, on the legacy systems and on the bare runtime: capacity, latency, CPU, memory, cold start",
+  parameters: (choice) => ({ ...offersPlan(choice) }),
+  async run(choice, cells, say) {
+    const plan = offersPlan(choice);
+    const { visits, floorVisits, skipped } = await runOffers({ plan, cells, port: choice.port, say });
+    const ratios = offerRatios("tutti", visits, floorVisits);
+    return {
+      ...EMPTY,
+      systems: summariseSystems(visits, (name) => systemNamed(name)?.configuration ?? ""),
+      floor: summariseFloor(floorVisits),
+      ratios,
+      checks: checkOffers(ratios, visits),
+      skipped: [...skipped],
+      visits: [...visits],
+      floorVisits: [...floorVisits],
+    };
+  },
+};
+
+const hop: Suite = {
+  name: "hop",
+  about:
+    "one call: inline, between processes, fanned out, by payload size, beside the bare unix-socket round trip",
+  parameters: (choice) => ({ ...hopPlan(choice), subjects: HOP_SUBJECTS.map(({ name }) => name) }),
+  async run(choice, cells, say) {
+    const samples = await runHop({ plan: hopPlan(choice), subjects: HOP_SUBJECTS, cells, say });
+    const ratios = hopRatios(samples);
+    return { ...EMPTY, hops: summariseHops(samples), ratios, checks: checkHop(ratios), hopSamples: samples };
+  },
+};
+
+export const SUITES: readonly Suite[] = [offers, hop];

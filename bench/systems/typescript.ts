@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { EXAMPLE, REPOSITORY } from "../reference/paths.ts";
+import { commonEnvironment, type SystemDescription } from "./system.ts";
+
+export const legacyTs: SystemDescription = {
+  name: "legacy-ts",
+  configuration:
+    "Fastify, 2 processes (node:cluster), one request at a time each: look-up, then 15 models in turn",
+  missing: () => undefined,
+  command: (setting) => ({
+    file: process.execPath,
+    args: [`${EXAMPLE}legacy/ts/legacy-ts.ts`],
+    environment: { ...commonEnvironment(setting), PROCESSES: String(setting.processes) },
+  }),
+};
+
+export const onnxBestTs: SystemDescription = {
+  name: "onnx-best-ts",
+  configuration:
+    "Fastify, 2 processes (node:cluster), ONNX Runtime in process with 1 thread, look-ups overlapped, models in turn",
+  missing: () => undefined,
+  command: (setting) => ({
+    file: process.execPath,
+    args: [`${EXAMPLE}legacy/ts/onnx-best-ts.ts`],
+    environment: { ...commonEnvironment(setting), PROCESSES: String(setting.processes) },
+  }),
+};
+
+/** Not one of the four: shows how far one idea more (rows of concurrent requests in one run) takes the same program. */
+export const onnxMicrobatchTs: SystemDescription = {
+  name: "onnx-microbatch-ts",
+  configuration: "as onnx-best-ts, with the rows of requests that wait at the same time run as one batch",
+  missing: () => undefined,
+  command: (setting) => ({
+    file: process.execPath,
+    args: [`${EXAMPLE}legacy/ts/onnx-best-ts.ts`],
+    environment: { ...commonEnvironment(setting), PROCESSES: String(setting.processes), MICRO_BATCH: "64" },
+  }),
+};
+
+const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
+const TUTTI_APP = `${EXAMPLE}app.ts`;
+
+export const tutti: SystemDescription = {
+  name: "tutti",
+  configuration: "tutti run examples/dynamic-offers/app.ts, as it is committed, without a feature cache",
+  missing: () => {
+    if (!existsSync(TUTTI_CLI)) return "dist/ is not built: npm run build";
+    return existsSync(TUTTI_APP) ? undefined : "examples/dynamic-offers/app.ts is not there";
+  },
+  command: (setting) => ({
+    file: process.execPath,
+    args: [TUTTI_CLI, "run", TUTTI_APP, "--port", String(setting.port)],
+    environment: commonEnvironment(setting),
+  }),
+  readyPath: "/readyz",
+};

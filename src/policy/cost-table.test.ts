@@ -1,0 +1,138 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { costLine, emptyCostTable, learnCost, predictCostUs } from "./cost-table.ts";
+
+const SIZES = [1, 2, 4, 8, 16, 32, 64];
+
+/** Anything that a lane may have measured. */
+const samples = fc.array(
+  fc.record({ rows: fc.integer({ min: 1, max: 70_000 }), us: fc.double({ min: 0, max: 1e7, noNaN: true }) }),
+  { maxLength: 60 },
+);
+
+function learned(curve: (rows: number) => number, sizes: readonly number[] = SIZES, rounds = 30) {
+  const table = emptyCostTable();
+  for (let round = 0; round < rounds; round++) for (const rows of sizes) learnCost(table, rows, curve(rows));
+  return table;
+}
+
+describe("the cost table", () => {
+  it("predicts its prior for each row while it has learned nothing", () => {
+    expect(predictCostUs(emptyCostTable(), 8, 250)).toBe(2000);
+    expect(predictCostUs(emptyCostTable(), 8)).toBe(8000);
+    expect(costLine(emptyCostTable(), 250)).toEqual({ fixedUs: 0, itemUs: 250 });
+  });
+
+  it("predicts nothing for no rows", () => {
+    expect(predictCostUs(emptyCostTable(), 0)).toBe(0);
+    expect(
+      predictCostUs(
+        learned((rows) => 50 + rows),
+        0,
+      ),
+    ).toBe(0);
+  });
+
+  it("never predicts less for more rows, whatever it was taught", () => {
+    fc.assert(
+      fc.property(
+        samples,
+        fc.integer({ min: 1, max: 80_000 }),
+        fc.integer({ min: 0, max: 1000 }),
+        (given, rows, more) => {
+          const table = emptyCostTable();
+          for (const { rows: n, us } of given) learnCost(table, n, us);
+          const fewer = predictCostUs(table, rows);
+          expect(fewer).toBeGreaterThanOrEqual(0);
+          expect(Number.isFinite(fewer)).toBe(true);
+          // Both sides are sums in floating point.
+          expect(predictCostUs(table, rows + more)).toBeGreaterThanOrEqual(fewer - 1e-6 * fewer);
+        },
+      ),
+    );
+  });
+
+  it("learns a planted line at every size, seen or between", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2000 }), fc.integer({ min: 1, max: 500 }), (fixedUs, itemUs) => {
+        const curve = (rows: number) => fixedUs + itemUs * rows;
+        const table = learned(curve);
+        for (const rows of [1, 2, 3, 5, 8, 13, 40, 64, 128, 1000]) {
+          expect(predictCostUs(table, rows)).toBeCloseTo(curve(rows), 3);
+        }
+        expect(costLine(table).fixedUs).toBeCloseTo(fixedUs, 3);
+        expect(costLine(table).itemUs).toBeCloseTo(itemUs, 3);
+      }),
+    );
+  });
+
+  it("learns a curve that is no line, at the sizes it was shown", () => {
+    // Measured: a tree ensemble.
+    const measured = new Map([
+      [1, 112],
+      [8, 140],
+      [64, 786],
+    ]);
+    const table = learned((rows) => measured.get(rows)!, [...measured.keys()]);
+    for (const [rows, us] of measured) expect(predictCostUs(table, rows)).toBeCloseTo(us, 6);
+    expect(predictCostUs(table, 36)).toBeGreaterThan(140);
+    expect(predictCostUs(table, 36)).toBeLessThan(786);
+  });
+
+  it("does not predict less for two rows than for one, though two were measured cheaper", () => {
+    const measured = new Map([
+      [1, 112],
+      [2, 78],
+    ]);
+    const table = learned((rows) => measured.get(rows)!, [1, 2]);
+    expect(predictCostUs(table, 2)).toBe(predictCostUs(table, 1));
+  });
+
+  it("follows a cost that changed, within some dozens of batches", () => {
+    const table = learned(() => 100, [8]);
+    for (let i = 0; i < 60; i++) learnCost(table, 8, 300);
+    expect(predictCostUs(table, 8)).toBeGreaterThan(290);
+    for (let i = 0; i < 60; i++) learnCost(table, 8, 50);
+    expect(predictCostUs(table, 8)).toBeLessThan(55);
+  });
+
+  it("lets one long pause move a prediction by less than a third, however long it was", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1, max: 1e12, noNaN: true }), (pauseUs) => {
+        const table = learned(() => 100, [8]);
+        learnCost(table, 8, pauseUs);
+        expect(predictCostUs(table, 8)).toBeLessThanOrEqual(130 + 1e-9);
+      }),
+    );
+  });
+
+  it("recovers from a first sample of nothing at all, as a coarse clock gives it", () => {
+    const table = emptyCostTable();
+    learnCost(table, 8, 0);
+    for (let i = 0; i < 200; i++) learnCost(table, 8, 500);
+    expect(predictCostUs(table, 8)).toBeGreaterThan(450);
+  });
+
+  it("tells a line even of one size, half of it fixed, that meets the cost at that size", () => {
+    const table = learned(() => 800, [4]);
+    const { fixedUs, itemUs } = costLine(table);
+    expect(fixedUs).toBe(400);
+    expect(fixedUs + 4 * itemUs).toBeCloseTo(800, 6);
+  });
+
+  it("never tells a negative part of a line", () => {
+    fc.assert(
+      fc.property(samples, (given) => {
+        const table = emptyCostTable();
+        for (const { rows, us } of given) learnCost(table, rows, us);
+        const { fixedUs, itemUs } = costLine(table);
+        expect(fixedUs).toBeGreaterThanOrEqual(0);
+        expect(itemUs).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+
+  it("counts what it was shown", () => {
+    expect(learned(() => 1, [1, 2, 3], 5).samples).toBe(15);
+  });
+});

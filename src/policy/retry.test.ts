@@ -1,0 +1,87 @@
+/** Invariants D3 and D10. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ERROR_CODES, type ErrorCode } from "../errors/codes.ts";
+import type { Started } from "../errors/tutti-error.ts";
+import { type FailedAttempt, MAX_ATTEMPTS, MAX_DEATHS, retryDecision } from "./retry.ts";
+
+const STARTED: readonly Started[] = ["no", "maybe", "yes"];
+const PLACE_CODES: readonly ErrorCode[] = ["PeerClosed", "Draining", "Unavailable", "Overloaded"];
+
+const first = (code: ErrorCode, started: Started, idempotent: boolean): FailedAttempt => ({
+  code,
+  started,
+  idempotent,
+  attempts: 1,
+  deaths: code === "PeerClosed" && started !== "no" ? 1 : 0,
+});
+
+const anyAttempt: fc.Arbitrary<FailedAttempt> = fc.record({
+  code: fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[])),
+  started: fc.constantFrom(...STARTED),
+  idempotent: fc.boolean(),
+  attempts: fc.integer({ min: 1, max: 2 * MAX_ATTEMPTS }),
+  deaths: fc.integer({ min: 0, max: MAX_DEATHS + 1 }),
+});
+
+describe("retryDecision", () => {
+  it.each([
+    ["PeerClosed", "no", false, "retry"],
+    ["PeerClosed", "no", true, "retry"],
+    ["PeerClosed", "maybe", false, "give up"],
+    ["PeerClosed", "maybe", true, "retry"],
+    ["Draining", "no", false, "retry"],
+    ["Draining", "maybe", false, "give up"],
+    ["Unavailable", "no", false, "retry"],
+    ["Overloaded", "no", false, "retry"],
+    ["Overloaded", "yes", false, "give up"],
+    ["DeadlineExceeded", "no", true, "give up"],
+    ["Cancelled", "no", true, "give up"],
+    ["ApplicationError", "yes", true, "give up"],
+    ["InvalidArgument", "no", true, "give up"],
+    ["TensorMismatch", "no", true, "give up"],
+    ["BatchSizeMismatch", "yes", true, "give up"],
+    ["BelowQuorum", "yes", true, "give up"],
+    ["PoisonInput", "maybe", true, "give up"],
+  ] as const)("after %s, started %s, idempotent %s: %s (D3)", (code, started, idempotent, decision) => {
+    expect(retryDecision(first(code, started, idempotent))).toBe(decision);
+  });
+
+  it("repeats only what certainly did not start, or may be repeated (D3)", () => {
+    fc.assert(
+      fc.property(anyAttempt, (attempt) => {
+        if (retryDecision(attempt) !== "retry") return;
+        expect(attempt.started === "no" || attempt.idempotent).toBe(true);
+        expect(PLACE_CODES).toContain(attempt.code);
+      }),
+    );
+  });
+
+  it("ends: no call has more than its attempts", () => {
+    fc.assert(
+      fc.property(anyAttempt, (attempt) => {
+        fc.pre(attempt.attempts >= MAX_ATTEMPTS);
+        expect(retryDecision(attempt)).not.toBe("retry");
+      }),
+    );
+  });
+
+  it("gives an input up after two deaths, not after one (D10)", () => {
+    const died = (deaths: number) =>
+      retryDecision({ code: "PeerClosed", started: "maybe", idempotent: true, attempts: deaths, deaths });
+    expect(died(1)).toBe("retry");
+    expect(died(MAX_DEATHS)).toBe("poison");
+    expect(MAX_DEATHS).toBe(2);
+  });
+
+  it("does not call an input poison whose executors died before they had it", () => {
+    const decision = retryDecision({
+      code: "PeerClosed",
+      started: "no",
+      idempotent: true,
+      attempts: 3,
+      deaths: 0,
+    });
+    expect(decision).toBe("retry");
+  });
+});
