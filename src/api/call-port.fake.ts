@@ -1,10 +1,11 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
-import type { CallPort, OutgoingCall, PendingCall } from "./call-port.ts";
+import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
+import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall, RequestScope } from "./call-port.ts";
 
-/** How one call is to end. Without `value` and `error` it ends by its deadline or its cancellation alone. */
+/** How one call is to end. Without `value`, `rows` and `error` it ends by its deadline or its cancellation alone. */
 export interface PlannedEnd {
   readonly value?: unknown;
+  readonly rows?: RowsOfResult;
   readonly error?: TuttiError;
   /** Turns of the event loop before it ends. Default 0: at the end of this one. */
   readonly turns?: number;
@@ -13,35 +14,72 @@ export interface PlannedEnd {
   readonly ignoresCancel?: boolean;
 }
 
+/** A call to one deployment, by itself or as a member of a fan-out. */
+export interface SeenCall extends RequestScope {
+  readonly deployment: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
 /** A port without a network behind it: each call ends once (D1) as planned, at the latest by its deadline (D2). */
 export class FakeCallPort implements CallPort {
-  readonly calls: OutgoingCall[] = [];
+  readonly calls: SeenCall[] = [];
   readonly cancelled: string[] = [];
-  readonly #plan: (call: OutgoingCall) => PlannedEnd;
+  readonly #plan: (call: SeenCall) => PlannedEnd;
 
-  constructor(plan: (call: OutgoingCall) => PlannedEnd) {
+  constructor(plan: (call: SeenCall) => PlannedEnd) {
     this.#plan = plan;
   }
 
   dispatch(call: OutgoingCall): PendingCall {
+    return this.#begin(
+      call,
+      (outcome, stats) => call.onEnd(outcome, stats),
+      () => {
+        throw new Error("rows are planned for a call by itself");
+      },
+    );
+  }
+
+  dispatchMany(call: OutgoingFanout): PendingCall {
+    const { method, args, requestId, deadlineAtMs, priority } = call;
+    const pending = call.deployments.map((deployment, member) =>
+      this.#begin(
+        { deployment, method, args, requestId, deadlineAtMs, priority },
+        (outcome, stats) => call.onEnd(member, outcome, stats),
+        (rows, stats) => call.onRows(member, rows, stats),
+      ),
+    );
+    return {
+      cancel: () => {
+        for (const one of pending) one.cancel();
+      },
+    };
+  }
+
+  #begin(
+    call: SeenCall,
+    onEnd: (outcome: CallOutcome, stats: CallStats) => void,
+    onRows: (rows: RowsOfResult, stats: CallStats) => void,
+  ): PendingCall {
     this.calls.push(call);
-    const { value, error, turns = 0, stats = NO_STATS, ignoresCancel = false } = this.#plan(call);
+    const { value, rows, error, turns = 0, stats = NO_STATS, ignoresCancel = false } = this.#plan(call);
     let hasEnded = false;
     let timer: NodeJS.Timeout | undefined;
-    const end = (outcome: CallOutcome) => {
+    const once = (run: () => void) => {
       if (hasEnded) return;
       hasEnded = true;
       clearTimeout(timer);
-      call.onEnd(outcome, stats);
+      run();
     };
+    const end = (outcome: CallOutcome) => once(() => onEnd(outcome, stats));
     if (error !== undefined) afterTurns(turns, () => end({ ok: false, error }));
+    else if (rows !== undefined) afterTurns(turns, () => once(() => onRows(rows, stats)));
     else if (value !== undefined) afterTurns(turns, () => end({ ok: true, value }));
     else if (Number.isFinite(call.deadlineAtMs)) {
       const late = new TuttiError("DeadlineExceeded", "the deadline passed before the reply");
-      timer = setTimeout(
-        () => end({ ok: false, error: late }),
-        Math.ceil(call.deadlineAtMs - performance.now()),
-      );
+      const leftMs = Math.ceil(call.deadlineAtMs - performance.now());
+      timer = setTimeout(() => end({ ok: false, error: late }), leftMs);
     }
     return {
       cancel: () => {

@@ -61,6 +61,11 @@ export function ensemble<T, V, R>(
   return build({});
 }
 
+/** Not on access: whatever prints or compares objects looks at their `constructor`. */
+const refuseHook = (name: string) => () => {
+  throw new TuttiError("InvalidArgument", `${name} is called by the runtime, not through an ensemble`);
+};
+
 /** The cast makes real, name by name, what `Ensemble<T, R>` says; see `createHandle`. */
 function createEnsemble<T, R>(
   call: (method: string, args: readonly unknown[]) => Promise<EnsembleResult<R>>,
@@ -72,13 +77,7 @@ function createEnsemble<T, R>(
       if (typeof name === "symbol" || name === "then") return undefined;
       let method = methods.get(name);
       if (method === undefined) {
-        if (LIFECYCLE_HOOKS.has(name)) {
-          throw new TuttiError(
-            "InvalidArgument",
-            `${name} is called by the runtime, not through an ensemble`,
-          );
-        }
-        method = (...args: unknown[]) => call(name, args);
+        method = LIFECYCLE_HOOKS.has(name) ? refuseHook(name) : (...args: unknown[]) => call(name, args);
         methods.set(name, method);
       }
       return method;

@@ -69,10 +69,15 @@ describe("a handle", () => {
   it.each(["constructor", "reconfigure", "checkHealth"])(
     "refuses %s, which the runtime alone calls",
     (name) => {
-      const handle = handleTo(echoing()) as unknown as Record<string, unknown>;
-      expect(() => handle[name]).toThrow(`${name} is called by the runtime, not through a handle`);
+      const handle = handleTo(echoing()) as unknown as Record<string, () => void>;
+      expect(() => handle[name]!()).toThrow(`${name} is called by the runtime, not through a handle`);
     },
   );
+
+  it("can be looked at by what prints and compares objects", () => {
+    const handle = handleTo(echoing()) as { constructor?: unknown };
+    expect(() => handle.constructor).not.toThrow();
+  });
 
   it("cannot be changed", () => {
     const handle = handleTo(echoing()) as unknown as Record<string, unknown>;

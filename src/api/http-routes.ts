@@ -77,7 +77,7 @@ function parseTarget(
       `${where}: no method ${describe(method)}; there are: ${known.join(", ")}`,
     );
   }
-  if (body !== undefined && typeof body["~standard"]?.validate !== "function") {
+  if (body !== undefined && typeof body?.["~standard"]?.validate !== "function") {
     throw new TuttiError(
       "InvalidOptions",
       `${where}: body is not a Standard Schema (zod, valibot, arktype …)`,

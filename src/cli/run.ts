@@ -38,7 +38,9 @@ export function runCommand(): Command {
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
     .option("--access-log", "one line for each request", false)
-    .addOption(new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"))
+    .addOption(
+      new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"),
+    )
     .addHelpText("after", EXAMPLES)
     .exitOverride(exitOfParser)
     .action(run);
@@ -58,12 +60,19 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
     { level: flags.accessLog ? "info" : flags.logLevel },
     pino.destination({ fd: 2, sync: false }),
   );
+  const starting = new AbortController();
+  const giveUp = (signal: NodeJS.Signals) => {
+    say(`${signal}: the start is given up`);
+    starting.abort();
+  };
+  process.on("SIGTERM", giveUp).on("SIGINT", giveUp);
   try {
     if (!existsSync(module)) throw new TuttiError("ModuleLoadFailed", `${module} does not exist`);
     say(`starting ${path.relative(process.cwd(), module)} …`);
     const node = await startNode({
       source: { kind: "module", path: module },
       log,
+      signal: starting.signal,
       http: {
         ...(flags.host === undefined ? {} : { host: flags.host }),
         ...(flags.port === undefined ? {} : { port: flags.port }),
@@ -77,9 +86,12 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
       onEvent: tell,
       onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
     });
-    sayReady(node, performance.now() - startedAtMs);
+    process.off("SIGTERM", giveUp).off("SIGINT", giveUp);
     stopOnSignal(node);
+    sayReady(node, performance.now() - startedAtMs);
   } catch (thrown) {
+    process.exitCode = EXIT.failed;
+    if (starting.signal.aborted) return;
     const error = TuttiError.from(thrown, "Internal");
     console.error(`tutti: ${error.message}`);
     if (error.code === "Internal") console.error(thrown);

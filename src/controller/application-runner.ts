@@ -212,7 +212,8 @@ export class ApplicationRunner {
     );
     const results = await executor.order({ type: "host", replicas: specs }, timeoutMs);
     for (const { error } of results) {
-      if (error !== undefined) throw new TuttiError(isErrorCode(error.code) ? error.code : "StartFailed", error.message);
+      if (error !== undefined)
+        throw new TuttiError(isErrorCode(error.code) ? error.code : "StartFailed", error.message);
     }
     return specs.map(({ deployment, target }) => ({ deployment, target, executor: executor.id }));
   }
@@ -294,9 +295,11 @@ export class ApplicationRunner {
 /** An executor that ends does not know which of its replicas was the reason: all it was to host are named. */
 function failedToFill({ name, replicas }: Slot, thrown: unknown): TuttiError {
   const error = TuttiError.from(thrown, "StartFailed");
-  if (error.code !== "PeerClosed") return error;
+  if (error.code !== "PeerClosed" && error.code !== "DeadlineExceeded") return error;
   const hosted = [...new Set(replicas.map(({ deployment }) => deployment))].join(", ");
-  return new TuttiError("StartFailed", `${name}, which was to host ${hosted}: ${error.message}`, { cause: thrown });
+  return new TuttiError("StartFailed", `${name}, which was to host ${hosted}: ${error.message}`, {
+    cause: thrown,
+  });
 }
 
 async function hashModels(graph: ApplicationGraph): Promise<Map<string, string>> {

@@ -57,9 +57,19 @@ export class BatchedMethod {
 
   #fillSlots(): void {
     while (this.#running < this.#maxConcurrent && this.#queue.length > 0) {
-      const items = this.#queue.take((rows) => predictCostUs(this.#costs, rows), performance.now());
+      const waiting = this.#queue.take((rows) => predictCostUs(this.#costs, rows), performance.now());
+      const items = waiting.filter((item) => !this.#endIfAborted(item));
       if (items.length > 0) void this.#runBatch(items);
     }
+  }
+
+  /** What nobody wants any more never starts. */
+  #endIfAborted({ call, part, from, input }: QueuedItem<BatchedInput>): boolean {
+    const reason = input.served.abortReason;
+    if (reason === undefined) return false;
+    const error = new TuttiError(reason.code, reason.message, { started: "no" });
+    from.reply(call.id, { ok: false, error }, NO_STATS, part);
+    return true;
   }
 
   async #runBatch(items: QueuedItem<BatchedInput>[]): Promise<void> {
@@ -99,7 +109,8 @@ export class BatchedMethod {
   async #failed(items: QueuedItem<BatchedInput>[], error: TuttiError): Promise<void> {
     const alone = items.length > 1 && error.code !== "BatchSizeMismatch";
     for (const item of items) {
-      if (alone && item.call.idempotent) await this.#attempt([item]);
+      const mayRunAgain = alone && item.call.idempotent && item.deadlineAtMs > performance.now();
+      if (mayRunAgain) await this.#attempt([item]);
       else item.from.reply(item.call.id, { ok: false, error }, NO_STATS, item.part);
     }
   }

@@ -103,7 +103,8 @@ export class CodeReplica implements HostedReplica {
     this.#closed = true;
     const error = new TuttiError("Draining", `${this.deployment} is stopping`, { started: "maybe" });
     for (const bySink of this.#served.values()) for (const served of bySink.values()) served.abort(error);
-    for (const method of this.#batched.values()) method.close(error);
+    const notStarted = new TuttiError(error.code, error.message, { started: "no" });
+    for (const method of this.#batched.values()) method.close(notStarted);
     const { [Symbol.asyncDispose]: dispose } = this.#instance as Partial<AsyncDisposable>;
     await dispose?.call(this.#instance);
   }

@@ -149,15 +149,23 @@ export class ExecutorProcess implements Executor {
           if (isLong) this.#longOrders -= 1;
           // The answer's type follows from the request's: both are fixed in `ControlAnswers`.
           if (outcome.ok) resolve(outcome.value as ControlAnswers[R["type"]]);
-          else if (outcome.error.code !== "PeerClosed") reject(outcome.error);
-          else {
-            const { started } = outcome.error;
-            void this.#endedBecause.promise.then((reason) =>
-              reject(new TuttiError("PeerClosed", `executor ${this.id} ended: ${reason}`, { started })),
-            );
-          }
+          else void this.#explain(outcome.error, request.type, timeoutMs).then(reject);
         },
       });
+    });
+  }
+
+  /** What the connection says of its own end, or of time, tells nobody what to do. */
+  async #explain(error: TuttiError, order: string, timeoutMs: number): Promise<TuttiError> {
+    const { code, started } = error;
+    if (code === "PeerClosed") {
+      return new TuttiError(code, `executor ${this.id} ended: ${await this.#endedBecause.promise}`, {
+        started,
+      });
+    }
+    if (code !== "DeadlineExceeded") return error;
+    return new TuttiError(code, `executor ${this.id} did not finish "${order}" within ${timeoutMs} ms`, {
+      started,
     });
   }
 

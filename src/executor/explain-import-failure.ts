@@ -39,7 +39,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     advice: "if that name is a type, import it as one: import type { … } or import { type … }",
   },
   {
-    matches: (text, code) => code === "ERR_MODULE_NOT_FOUND" && /\.js'/.test(text),
+    matches: (text, code) => code === "ERR_MODULE_NOT_FOUND" && /Cannot find module '[^']*\.js'/.test(text),
     advice: "Node imports the file that is named: write './x.ts' for a TypeScript file, not './x.js'",
   },
   {

@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly startTimeoutMs: number;
   readonly heartbeat: HeartbeatOptions;
   readonly onOutput: (executorId: string, stream: "stdout" | "stderr", line: string) => void;
+  /** An executor's connection has ended, and soon the executor will: nothing more can be sent to it. */
+  readonly onDetached: (executor: ExecutorProcess) => void;
   /** An executor that was handed out has ended, unasked. */
   readonly onLost: (executor: ExecutorProcess, reason: string) => void;
   readonly onLoad: (executorId: string, load: LoadReport) => void;
@@ -49,7 +51,12 @@ export class Fleet {
         hello: { name: "node", token: "" },
         expectedToken: this.#token,
         onLoad: (load) => this.#options.onLoad(owner, load),
-        onClose: () => this.#all.get(owner)?.detached(),
+        onClose: () => {
+          const executor = this.#all.get(owner);
+          if (executor === undefined) return;
+          this.#options.onDetached(executor);
+          executor.detached();
+        },
       });
       let owner = "";
       peer.opened.then(

@@ -28,12 +28,19 @@ export async function answerHttp(
   const text = JSON.stringify(result === undefined ? null : result);
   if (text === undefined)
     throw new TuttiError("ApplicationError", `${route.method}() returned what is not JSON`);
-  return { status: 200, contentType: "application/json; charset=utf-8", headers: {}, setCookies: [], body: text, ...labels(served) };
+  return {
+    status: 200,
+    contentType: "application/json; charset=utf-8",
+    headers: {},
+    setCookies: [],
+    body: text,
+    ...labels(served),
+  };
 }
 
 async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall): Promise<HttpReply> {
   const hasBody = call.body instanceof Uint8Array && call.method !== "GET" && call.method !== "HEAD";
-  const request = new Request(new URL(call.url, `http://${call.headers["host"] ?? "localhost"}`), {
+  const request = new Request(requestUrl(call), {
     method: call.method,
     headers: { ...call.headers },
     signal: served.signal,
@@ -53,6 +60,16 @@ async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall
     body: bytes,
     ...labels(served),
   };
+}
+
+/** The path is the client's as it came: `//x/y` is one too, which a URL relative to another would take for a host. */
+function requestUrl({ url, headers }: HttpCall): URL {
+  const base = `http://${headers["host"] ?? "localhost"}`;
+  const full = URL.canParse(base) ? new URL(base) : new URL("http://localhost");
+  const queryAt = url.indexOf("?");
+  full.pathname = queryAt < 0 ? url : url.slice(0, queryAt);
+  full.search = queryAt < 0 ? "" : url.slice(queryAt);
+  return full;
 }
 
 async function readBounded(response: Response): Promise<Uint8Array> {

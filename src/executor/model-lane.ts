@@ -12,6 +12,7 @@ export class ModelLane implements ReplicaLane {
   readonly merges = new MergeMemo();
   readonly #replicas = new Set<ModelReplica>();
   #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
+  #isAwake = false;
   #lastRan: ModelReplica[] = [];
 
   add(replica: ModelReplica): void {
@@ -31,7 +32,7 @@ export class ModelLane implements ReplicaLane {
   }
 
   get isRunning(): boolean {
-    return this.#running !== undefined;
+    return this.#isAwake;
   }
 
   /** The replicas whose cost is news to those who get replies now. */
@@ -47,7 +48,11 @@ export class ModelLane implements ReplicaLane {
   }
 
   wake(): void {
-    if (this.#running === undefined) void this.#run();
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    // Not at once: the frame that brings the first call brings others, and so may the next connection's. All that
+    // this turn of the event loop reads is there when the first batch is formed.
+    setImmediate(() => void this.#run());
   }
 
   async #run(): Promise<void> {
@@ -59,6 +64,7 @@ export class ModelLane implements ReplicaLane {
         this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
     }
     this.#running = undefined;
+    this.#isAwake = false;
     this.merges.clear();
   }
 

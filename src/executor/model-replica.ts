@@ -160,6 +160,7 @@ export class ModelReplica implements HostedReplica {
       for (const item of items) {
         try {
           if (!item.call.idempotent) throw error;
+          if (item.deadlineAtMs <= performance.now()) throw expiredInBatch();
           await this.#run([item]);
         } catch (thrown) {
           await this.#failed([item], TuttiError.from(thrown));
@@ -170,6 +171,9 @@ export class ModelReplica implements HostedReplica {
     for (const { from, call, part } of items) from.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 }
+
+/** D2: the deadline bounds the second attempt too. */
+const expiredInBatch = () => new TuttiError("DeadlineExceeded", "the deadline passed while its batch failed");
 
 /** @returns bytes of one row, over all outputs. */
 function checkRows(outputs: TensorMap, rows: number, deployment: string): number {

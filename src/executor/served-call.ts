@@ -42,7 +42,8 @@ export class ServedCall implements CallContext {
       this.#controller = new AbortController();
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
       else if (Number.isFinite(this.deadlineAtMs)) {
-        const leftMs = Math.max(0, this.deadlineAtMs - performance.now());
+        // Node's timers hold at most 2^31 - 1 ms; longer ones would fire at once.
+        const leftMs = Math.min(2 ** 31 - 1, Math.max(0, this.deadlineAtMs - performance.now()));
         this.#timer = setTimeout(
           () => this.abort(new TuttiError("DeadlineExceeded", "the deadline passed")),
           leftMs,

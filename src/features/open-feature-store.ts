@@ -12,7 +12,7 @@ import {
   type ResolvedCachingStoreOptions,
   resolveCachingStoreOptions,
 } from "./caching-store.ts";
-import { type Field, invalidOption, optional, resolveOptions } from "./check-options.ts";
+import { type Field, invalidOption, optional, resolveOptions } from "../config/option-fields.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import {
   DefaultingStore,

@@ -14,16 +14,15 @@ export interface AttemptHistory {
   readonly avoid: Lane;
 }
 
-type CallState =
-  | { readonly kind: "waiting" }
-  | {
-      readonly kind: "sent";
-      readonly replica: RoutedReplica;
-      readonly link: Link;
-      readonly id: number;
-      readonly costUs: number;
-    }
-  | { readonly kind: "ended" };
+interface SentState {
+  readonly kind: "sent";
+  readonly replica: RoutedReplica;
+  readonly link: Link;
+  readonly id: number;
+  readonly costUs: number;
+}
+
+type CallState = { readonly kind: "waiting" } | SentState | { readonly kind: "ended" };
 
 const WAITING: CallState = { kind: "waiting" };
 const ENDED: CallState = { kind: "ended" };
@@ -35,6 +34,7 @@ const ENDED: CallState = { kind: "ended" };
 export class RoutedCall implements CallRequest, PendingCall {
   readonly #call: OutgoingCall;
   readonly #retry: (call: RoutedCall) => void;
+  readonly #leave: (call: RoutedCall) => void;
   #set: ReplicaSet;
   #state: CallState = WAITING;
   #attempts: number;
@@ -42,15 +42,18 @@ export class RoutedCall implements CallRequest, PendingCall {
   #avoid: Set<Lane> | undefined;
   target = 0;
 
+  /** @param leave called when the call is cancelled while it waits. */
   constructor(
     call: OutgoingCall,
     set: ReplicaSet,
     retry: (call: RoutedCall) => void,
+    leave: (call: RoutedCall) => void,
     history: AttemptHistory | undefined,
   ) {
     this.#call = call;
     this.#set = set;
     this.#retry = retry;
+    this.#leave = leave;
     this.#attempts = history?.attempts ?? 0;
     this.#deaths = history?.deaths ?? 0;
     this.#avoid = history === undefined ? undefined : new Set([history.avoid]);
@@ -88,6 +91,9 @@ export class RoutedCall implements CallRequest, PendingCall {
   /** Moves the call to the set that replaced the one it began in. */
   follow(set: ReplicaSet): void {
     if (set === this.#set) return;
+    // Counts are shared with the set before it, unless the deployment was out of the snapshots meanwhile.
+    set.began();
+    this.#set.ended();
     this.#set = set;
   }
 
@@ -104,8 +110,7 @@ export class RoutedCall implements CallRequest, PendingCall {
   onEnd(outcome: CallOutcome, stats: CallStats): void {
     const state = this.#state;
     if (state.kind !== "sent") return;
-    state.replica.waitingItems -= 1;
-    state.replica.lane.ended(state.costUs);
+    this.#release(state);
     if (outcome.ok) return this.end(outcome, stats);
     const { error } = outcome;
     if (error.code === "PeerClosed" && error.started !== "no") this.#deaths += 1;
@@ -131,10 +136,20 @@ export class RoutedCall implements CallRequest, PendingCall {
   }
 
   cancel(): void {
-    if (this.#state.kind === "sent") return this.#state.link.cancel(this.#state.id);
-    if (this.#state.kind === "waiting") {
-      this.fail(new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "no" }));
-    }
+    const state = this.#state;
+    if (state.kind === "ended") return;
+    if (state.kind === "sent") {
+      state.link.cancel(state.id);
+      // The link knows nothing of a call that it has refused: its end, on its way, must not lead to another attempt.
+      if (this.#state !== state) return;
+      this.#release(state);
+    } else this.#leave(this);
+    this.fail(new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "no" }));
+  }
+
+  #release({ replica, costUs }: SentState): void {
+    replica.waitingItems -= 1;
+    replica.lane.ended(costUs);
   }
 
   fail(error: TuttiError): void {

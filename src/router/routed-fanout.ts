@@ -10,7 +10,11 @@ import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
 import type { AttemptHistory } from "./routed-call.ts";
 
 /** Goes on with one member by itself, after its first attempt failed or found no replica. */
-export type ContinueAlone = (fanout: RoutedFanout, member: number, history: AttemptHistory | undefined) => PendingCall;
+export type ContinueAlone = (
+  fanout: RoutedFanout,
+  member: number,
+  history: AttemptHistory | undefined,
+) => PendingCall;
 
 /**
  * One call to each of many deployments, with the same arguments. Members whose replicas share an executor travel as
@@ -21,6 +25,7 @@ export class RoutedFanout implements PendingCall {
   readonly #continueAlone: ContinueAlone;
   readonly #parts: LanePart[] = [];
   #alone: PendingCall[] | undefined;
+  isCancelled = false;
 
   constructor(call: OutgoingFanout, continueAlone: ContinueAlone) {
     this.call = call;
@@ -48,6 +53,7 @@ export class RoutedFanout implements PendingCall {
   }
 
   cancel(): void {
+    this.isCancelled = true;
     for (const part of this.#parts) part.cancel();
     for (const pending of this.#alone ?? []) pending.cancel();
   }
@@ -123,7 +129,12 @@ class LanePart implements FanoutRequest {
     const { code, started } = outcome.error;
     const deaths = code === "PeerClosed" && started !== "no" ? 1 : 0;
     const decision = retryDecision({ code, started, idempotent: this.idempotent, attempts: 1, deaths });
-    if (decision === "retry") return this.#fanout.goAlone(member, { attempts: 1, deaths, avoid: replica.lane });
+    // A refusal that was on its way when the caller gave up leads to no other attempt.
+    if (decision === "retry" && this.#fanout.isCancelled) {
+      return call.onEnd(member, { ok: false, error: cancelled() }, stats);
+    }
+    if (decision === "retry")
+      return this.#fanout.goAlone(member, { attempts: 1, deaths, avoid: replica.lane });
     call.onEnd(member, outcome, stats);
   }
 
@@ -135,6 +146,9 @@ class LanePart implements FanoutRequest {
     return ended;
   }
 }
+
+const cancelled = () =>
+  new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "no" });
 
 /** Ends a member that was refused before anything was sent, after the caller's own turn. */
 export function refuseMember(call: OutgoingFanout, member: number, error: TuttiError): void {

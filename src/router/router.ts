@@ -4,7 +4,7 @@ import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
 import { ReplicaSet } from "./replica-set.ts";
 import { type AttemptHistory, RoutedCall } from "./routed-call.ts";
-import { refuseMember, RoutedFanout } from "./routed-fanout.ts";
+import { RoutedFanout, refuseMember } from "./routed-fanout.ts";
 import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
 
 export interface RouterOptions {
@@ -34,6 +34,7 @@ export class Router implements CallPort {
   readonly #waiting = new Set<RoutedCall>();
   readonly #deadlines = new DeadlineWatch((nowMs) => this.#expireWaiting(nowMs));
   readonly #retry = (call: RoutedCall) => this.#route(call);
+  readonly #leave = (call: RoutedCall) => void this.#waiting.delete(call);
   #snapshot = EMPTY_SNAPSHOT;
   #sets = new Map<string, ReplicaSet>();
   #closed = false;
@@ -108,14 +109,23 @@ export class Router implements CallPort {
     const { call } = fanout;
     const { deployments, method, args, requestId, deadlineAtMs, priority } = call;
     const onEnd: OutgoingCall["onEnd"] = (outcome, stats) => call.onEnd(member, outcome, stats);
-    const alone = { deployment: deployments[member]!, method, args, requestId, deadlineAtMs, priority, onEnd };
+    const alone = {
+      deployment: deployments[member]!,
+      method,
+      args,
+      requestId,
+      deadlineAtMs,
+      priority,
+      onEnd,
+    };
     return this.#dispatch(alone, history);
   };
 
   #dispatch(call: OutgoingCall, history: AttemptHistory | undefined): PendingCall {
     const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
-    const routed = new RoutedCall(call, set, this.#retry, history);
+    // Asked before the call is counted among those under way, or it would take the place that it asks for.
     const refusal = this.#refusal(set, call.deployment);
+    const routed = new RoutedCall(call, set, this.#retry, this.#leave, history);
     if (refusal === undefined) this.#route(routed);
     else queueMicrotask(() => routed.fail(refusal));
     return routed;

@@ -26,6 +26,8 @@ export interface StartNodeOptions {
   readonly http?: IngressOptions;
   readonly node?: NodeOptions;
   readonly log: IngressLog;
+  /** Aborted: the start is given up, and rejects when nothing of it is left. Without effect later. */
+  readonly signal?: AbortSignal;
   readonly onEvent: (event: RunnerEvent) => void;
   readonly onOutput: (executorId: string, stream: "stdout" | "stderr", line: string) => void;
 }
@@ -86,7 +88,10 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     await fleet.close();
     await rm(runDirectory, { recursive: true, force: true });
   };
+  const giveUp = () => void closeAll();
+  options.signal?.addEventListener("abort", giveUp, { once: true });
   try {
+    options.signal?.throwIfAborted();
     // The port is taken first: a port in use is known before a second of loading, and probes get their answer.
     const address = await ingress.start();
     await fleet.start();
@@ -108,6 +113,8 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   } catch (thrown) {
     await closeAll();
     throw thrown;
+  } finally {
+    options.signal?.removeEventListener("abort", giveUp);
   }
 }
 
@@ -140,6 +147,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
       memoryLimitMb: nodeOptions.executorMemoryLimitMb,
     },
     onOutput: options.onOutput,
+    onDetached: ({ id }) => router.laneClosed(id),
     onLost: (executor, reason) => {
       router.laneClosed(executor.id);
       runner.lost(executor, reason);

@@ -1,9 +1,7 @@
-import pino from "pino";
 import type { Application } from "../api/application.ts";
 import { checkKeys, oneOf } from "../config/check-options.ts";
 import type { NodeOptions } from "../config/node-options.ts";
 import type { IngressOptions } from "../ingress/ingress-options.ts";
-import { startNode } from "./node.ts";
 
 export interface ServeOptions {
   /** Address, port and limits of the HTTP edge. */
@@ -34,6 +32,8 @@ export interface Served {
  */
 export async function serve(application: Application, options: ServeOptions = {}): Promise<Served> {
   checkKeys("serve", options, ["http", "node", "models", "logLevel"]);
+  // Loaded when used: every code executor imports `tutti`, and none of them serves. It is most of what that would cost.
+  const [{ default: pino }, { startNode }] = await Promise.all([import("pino"), import("./node.ts")]);
   const log = pino({ level: options.logLevel ?? "warn" }, pino.destination({ fd: 2, sync: false }));
   const node = await startNode({
     source: {

@@ -1,12 +1,5 @@
-import { fromWireError, type TuttiError } from "../errors/tutti-error.ts";
-import {
-  type CallOutcome,
-  type CallStats,
-  type IncomingReply,
-  NO_STATS,
-  type RowsOfResult,
-} from "./messages.ts";
-import type { EncodedValue } from "./value-codec.ts";
+import type { TuttiError } from "../errors/tutti-error.ts";
+import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "./messages.ts";
 
 /** What every call says of itself. The same `args` given to several calls of a tick is encoded once (D6). */
 export interface RequestFields {

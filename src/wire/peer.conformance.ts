@@ -243,26 +243,23 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         expect(caller.outstandingCalls).toBe(0);
       });
 
-      it("is PeerClosed with started maybe for what was sent and no for what was not, when the peer dies", async () => {
+      it("is PeerClosed with started maybe for what was sent when the peer dies, and no for what comes after", async () => {
         const closed = Promise.withResolvers<TuttiError>();
         await connect({ onClose: closed.resolve });
-        const sent = makeCall(caller, [1]);
-        await service.untilCalls(1);
-        const unsent: MadeCall[] = [];
-        const seen = Promise.withResolvers<void>();
-        // In the same turn in which the end is reported, before the tick's calls leave.
-        const watch = makeCall(caller, [2], {});
-        watch.ended.then(() => seen.resolve());
+        const sent = [makeCall(caller, [1]), makeCall(caller, [2])];
         await service.untilCalls(2);
         far.destroy(new Error("killed"));
-        const { ended } = sent;
-        expect(await ended).toMatchObject({ ok: false, error: { code: "PeerClosed", started: "maybe" } });
-        await seen.promise;
-        unsent.push(makeCall(caller, [3]));
-        expect(await unsent[0]!.ended).toMatchObject({ ok: false, error: { started: "no" } });
+        for (const call of sent) {
+          expect(await call.ended).toMatchObject({
+            ok: false,
+            error: { code: "PeerClosed", started: "maybe" },
+          });
+        }
+        const after = makeCall(caller, [3]);
+        expect(await after.ended).toMatchObject({ ok: false, error: { started: "no" } });
         expect((await closed.promise).code).toBe("PeerClosed");
         expect(caller.isClosed).toBe(true);
-        expect([sent.ends.length, watch.ends.length, unsent[0]!.ends.length]).toEqual([1, 1, 1]);
+        expect([...sent, after].map((call) => call.ends.length)).toEqual([1, 1, 1]);
       });
 
       it("is started no for a call of the very tick in which the connection ends", async () => {
@@ -276,6 +273,27 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         expect(await unsent.ended).toMatchObject({ error: { code: "PeerClosed", started: "no" } });
         await turns();
         expect([sent.ends.length, unsent.ends.length]).toEqual([1, 1]);
+      });
+
+      it("is told after that of the connection, so that a call that is made anew goes elsewhere", async () => {
+        const told: string[] = [];
+        const held = new HeldTransport();
+        const onClose = () => told.push("connection");
+        const lonely = new Peer(held, { hello: { name: "caller", token: "" }, onClose });
+        lonely.call({
+          target: 1,
+          method: "run",
+          args: [1],
+          requestId: "r-1",
+          deadlineAtMs: Number.POSITIVE_INFINITY,
+          priority: 0,
+          idempotent: true,
+          onEnd: () => told.push("call"),
+        });
+        await turns();
+        held.end(new Error("reset"));
+        await turns();
+        expect(told).toEqual(["connection", "call"]);
       });
 
       it("is once for each of a thousand calls that are answered, cancelled, expire or lose their peer", async () => {
@@ -603,6 +621,22 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         expect(near.sentOf("cancel")).toHaveLength(1);
       });
 
+      it("carry replies that wait for others after a moment, though the others never come", async () => {
+        await connect();
+        service.hasMoreSoon = true;
+        await expectServing();
+      });
+
+      it("carry replies that wait for others at once when something else leaves", async () => {
+        await connect();
+        service.hasMoreSoon = true;
+        const call = makeCall(caller, [1]);
+        await service.untilCalls(1);
+        echo(service.calls[0]!, server);
+        server.close();
+        expect(await call.ended).toEqual({ ok: true, value: 1 });
+      });
+
       it("carry the load of the side that replies", async () => {
         const loads: LoadReport[] = [];
         await connect({ onLoad: (load) => loads.push(load) });
@@ -888,8 +922,9 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         const error = new TuttiError("ApplicationError", `it broke: ${"y".repeat(200_000)}`, { details });
         service.answer = (call, from) => from.reply(call.id, { ok: false, error }, NO_STATS);
         expect(await makeCall(caller, []).ended).toMatchObject({
-          error: { code: "ApplicationError", message: expect.stringMatching(/^it broke: y+$/) },
+          error: { code: "ApplicationError", message: expect.stringMatching(/^it broke: y{1014}$/) },
         });
+        expect(far.sentOf("replies")[0]!.length).toBeLessThan(SMALL_LIMITS.maxFrameBytes);
       });
     });
 

@@ -79,7 +79,7 @@ const MAX_MESSAGE_CHARS = 1024;
  * How long a reply may wait for company. A fan-out needs its last part anyway; a frame for each part would cost more
  * than many parts.
  */
-const MAX_HOLD_MS = 1;
+const MAX_HOLD_MS = 2;
 
 type PeerState =
   | { readonly kind: "greeting" }
@@ -479,13 +479,14 @@ export class Peer {
     this.#state = { kind: "closed", reason };
     this.#deadlines.close();
     this.#opened.reject(reason);
+    // First of all: a call that fails below may be made anew at once, and must not come back to this connection.
+    this.#options.onClose?.(reason);
     const ended = [...this.#outstanding];
     this.#outstanding.clear();
     for (const [id, call] of ended) {
       const started = this.#wasSent(id) ? "maybe" : "no";
       call.fail(new TuttiError("PeerClosed", reason.message, { started }));
     }
-    this.#options.onClose?.(reason);
   }
 }
 

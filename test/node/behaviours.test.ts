@@ -11,7 +11,9 @@ let client: HttpClient;
 
 beforeAll(async () => {
   const model = writeModel(folder.at("identity.onnx"), identityModel("float32"));
-  node = await TuttiProcess.ready(`${import.meta.dirname}/apps/behaviours.ts`, { env: { TUTTI_TEST_MODEL: model } });
+  node = await TuttiProcess.ready(`${import.meta.dirname}/apps/behaviours.ts`, {
+    env: { TUTTI_TEST_MODEL: model },
+  });
   client = new HttpClient(node.port);
 });
 
@@ -28,7 +30,11 @@ const errorOf = (code: string, more: object = {}) => ({
 
 describe("a method of the ingress class", () => {
   test("gets the body, the path's parameters, the query and the headers", async () => {
-    const { json } = await client.post("/echo/a%2Fb/c?x=1&x=2&y=", { deep: [1, { two: 2 }] }, { headers: { "user-agent": "me" } });
+    const { json } = await client.post(
+      "/echo/a%2Fb/c?x=1&x=2&y=",
+      { deep: [1, { two: 2 }] },
+      { headers: { "user-agent": "me" } },
+    );
     expect(json).toEqual({
       body: { deep: [1, { two: 2 }] },
       params: { what: "a/b", which: "c" },
@@ -72,7 +78,9 @@ describe("a method of the ingress class", () => {
     expect(status).toBe(500);
     expect(json).toEqual(errorOf("ApplicationError", { requestId: "find-me" }));
     expect(text).not.toContain("hunter2");
-    const line = await waitFor(() => node.stderr.split("\n").find((one) => one.includes("hunter2")), { what: "a log line" });
+    const line = await waitFor(() => node.stderr.split("\n").find((one) => one.includes("hunter2")), {
+      what: "a log line",
+    });
     expect(line).toContain("find-me");
   });
 });
@@ -129,7 +137,10 @@ describe("a deadline", () => {
     expect(latencyMs).toBeGreaterThanOrEqual(140);
     expect(latencyMs).toBeLessThan(2000);
     const reason = await waitFor(
-      async () => (await client.get("/sleepers")).json.aborted.find((one: { requestId: string }) => one.requestId === "in-a-hurry"),
+      async () =>
+        (await client.get("/sleepers")).json.aborted.find(
+          (one: { requestId: string }) => one.requestId === "in-a-hurry",
+        ),
       { what: "the method to see its signal" },
     );
     expect(["DeadlineExceeded", "Cancelled"]).toContain(reason.reason);
@@ -160,7 +171,9 @@ describe("a client that goes away", () => {
     const leaving = new AbortController();
     const headers = { "x-request-id": "gone-girl" };
     const request = client.get("/sleep?ms=4000", { headers, signal: leaving.signal });
-    await waitFor(async () => (await client.get("/sleepers")).json.sleeping === 1, { what: "the method to run" });
+    await waitFor(async () => (await client.get("/sleepers")).json.sleeping === 1, {
+      what: "the method to run",
+    });
     leaving.abort();
     await expect(request).rejects.toThrow();
     const { json } = await waitFor(
@@ -177,7 +190,9 @@ describe("a client that goes away", () => {
 describe("a deployment that has all the calls it takes", () => {
   test("refuses more at once with 503 and Retry-After, and those it has are answered", async () => {
     const before = (await client.get("/charges")).json.charges;
-    const answers = await Promise.all(Array.from({ length: 12 }, () => client.send("/charge?ms=600", { method: "POST" })));
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => client.send("/charge?ms=600", { method: "POST" })),
+    );
     const admitted = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ status }) => status === 503);
     expect(admitted.map(({ json }) => json)).toEqual(Array(4).fill("through"));
@@ -189,6 +204,12 @@ describe("a deployment that has all the calls it takes", () => {
     }
     // D3: the method had begun, and it is not idempotent. That what it called was refused is no reason to run it again.
     expect((await client.get("/charges")).json.charges - before).toBe(12);
+  });
+});
+
+describe("a deployment that takes one call at a time", () => {
+  test("takes that one", async () => {
+    for (let i = 0; i < 3; i++) expect((await client.get("/single")).json).toBe("alone");
   });
 });
 
@@ -213,7 +234,9 @@ describe("a wrong tensor", () => {
   });
 
   test("does not disturb the right ones sent at the same time", async () => {
-    const bodies = Array.from({ length: 60 }, (_, index) => ({ dims: [index % 3 === 0 ? 2 : 1, index % 2 === 0 ? 3 : 4] }));
+    const bodies = Array.from({ length: 60 }, (_, index) => ({
+      dims: [index % 3 === 0 ? 2 : 1, index % 2 === 0 ? 3 : 4],
+    }));
     const answers = await Promise.all(bodies.map((body) => client.post("/predict", body)));
     answers.forEach(({ status, json }, index) => {
       const { dims } = bodies[index]!;
@@ -224,18 +247,24 @@ describe("a wrong tensor", () => {
 });
 
 describe("what cannot be sent", () => {
-  test.each(["/bigint", "/circular", "/function"])("as JSON is a 500 of the application, at %s", async (path) => {
-    const { status, json } = await client.get(path);
-    expect(status).toBe(500);
-    expect(json).toEqual(errorOf("ApplicationError"));
-  });
+  test.each(["/bigint", "/circular", "/function"])(
+    "as JSON is a 500 of the application, at %s",
+    async (path) => {
+      const { status, json } = await client.get(path);
+      expect(status).toBe(500);
+      expect(json).toEqual(errorOf("ApplicationError"));
+    },
+  );
 
-  test.each(["/from-afar", "/to-afar"])("to another process is a NotSerialisable, at %s, and both go on", async (path) => {
-    const { status, json } = await client.get(path);
-    expect(status).toBe(500);
-    expect(json).toEqual(errorOf("NotSerialisable"));
-    expect((await client.get("/burn?ms=1")).status).toBe(200);
-  });
+  test.each(["/from-afar", "/to-afar"])(
+    "to another process is a NotSerialisable, at %s, and both go on",
+    async (path) => {
+      const { status, json } = await client.get(path);
+      expect(status).toBe(500);
+      expect(json).toEqual(errorOf("NotSerialisable"));
+      expect((await client.get("/burn?ms=1")).status).toBe(200);
+    },
+  );
 });
 
 describe("an ingress class with fetch", () => {
@@ -256,7 +285,13 @@ describe("an ingress class with fetch", () => {
   test("gets the request as the web has it", async () => {
     const headers = { "x-shade": "blue", "x-request-id": "r-1", "content-type": "text/plain" };
     const { json } = await browser.send("/web/echo?a=1", { method: "PUT", body: "héllo", headers });
-    expect(json).toEqual({ method: "PUT", query: { a: "1" }, header: "blue", body: "héllo", requestId: "r-1" });
+    expect(json).toEqual({
+      method: "PUT",
+      query: { a: "1" },
+      header: "blue",
+      body: "héllo",
+      requestId: "r-1",
+    });
   });
 
   test("answers with status, headers and every cookie of its response", async () => {

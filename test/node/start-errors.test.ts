@@ -31,7 +31,9 @@ async function failedStart(module: string, args: readonly string[] = SMALL) {
   const { stderr } = launched;
   expect(launched.stdout).toBe("");
   expect(stderr, "a stack is for bugs of ours, not for mistakes of theirs").not.toMatch(/^\s+at .*\(?file:/m);
-  const message = stderr.split("\n").filter((line) => line.startsWith("tutti: ") && !line.includes("starting"));
+  const message = stderr
+    .split("\n")
+    .filter((line) => line.startsWith("tutti: ") && !line.includes("starting"));
   expect(message, stderr).toHaveLength(1);
   return { code, message: message[0] ?? "", stderr };
 }
@@ -130,8 +132,18 @@ const MODULE_MISTAKES: readonly Mistake[] = [
     source: "export default application({ name: );",
     says: [/syntax\.ts/],
   },
-  { name: "no-default", code: 3, source: "export const app = 1;", says: [/no-default\.ts/, "export default application"] },
-  { name: "wrong-default", code: 3, source: "export default { name: 'x' };", says: ["export default application"] },
+  {
+    name: "no-default",
+    code: 3,
+    source: "export const app = 1;",
+    says: [/no-default\.ts/, "export default application"],
+  },
+  {
+    name: "wrong-default",
+    code: 3,
+    source: "export default { name: 'x' };",
+    says: ["export default application"],
+  },
   {
     name: "unknown-option",
     code: 2,
@@ -261,7 +273,7 @@ describe("an application module does not start, and the message names the culpri
   test("builds another graph each time it is imported", async () => {
     const module = folder.write(
       "random.ts",
-      app(FRONT, "{ replicas: 2 }").replace('name: "bad"', 'name: "bad", version: `v$' + '{process.pid}`'),
+      app(FRONT, "{ replicas: 2 }").replace('name: "bad"', 'name: "bad", version: `v$' + "{process.pid}`"),
     );
     const { code, message } = await failedStart(module, ["--port", "0", "--code-executors", "2"]);
     expect(message).toMatch(/random\.ts built another graph/);
@@ -300,7 +312,10 @@ describe("the command line", () => {
     await new Promise<void>((resolve) => owner.listen(0, "127.0.0.1", resolve));
     try {
       const { port } = owner.address() as { port: number };
-      const { code, message } = await failedStart(folder.write("good.ts", app(FRONT)), ["--port", String(port)]);
+      const { code, message } = await failedStart(folder.write("good.ts", app(FRONT)), [
+        "--port",
+        String(port),
+      ]);
       expect(message).toContain(String(port));
       expect(code).toBe(5);
       expect(owner.listening).toBe(true);

@@ -123,7 +123,10 @@ describe("a personal offer", () => {
         latencyMs: expect.any(Number),
       });
     }
-    expect(meanOf(json.explain.members.map(({ output }: { output: number }) => output))).toBeCloseTo(json.propensity, 12);
+    expect(meanOf(json.explain.members.map(({ output }: { output: number }) => output))).toBeCloseTo(
+      json.propensity,
+      12,
+    );
   });
 
   test("is explained only when explain is exactly 1", async () => {
@@ -248,7 +251,9 @@ describe("the headers of an answer", () => {
   });
 
   test("name a request that came without an id, each differently", async () => {
-    const ids = await Promise.all([1, 2, 3].map(async () => (await offerFor("player-00002")).headers["x-request-id"]));
+    const ids = await Promise.all(
+      [1, 2, 3].map(async () => (await offerFor("player-00002")).headers["x-request-id"]),
+    );
     expect(new Set(ids).size).toBe(3);
   });
 

@@ -5,11 +5,16 @@ import { TempFolder } from "../support/temp-folder.ts";
 import type { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { directOutputs, meanOf, players, startOffers, writePlayers } from "./offers-fixture.ts";
-import { allRight, OffersLoad } from "./offers-load.ts";
+import { allRight, OffersLoad, type Tally } from "./offers-load.ts";
 
 const RATE = 200;
-/** The aim is 1,000 ms on an idle machine with two cores; this leaves room for a busy one. */
+/** What at least one kill of each kind must reach, also on a busy machine; it is about 350 ms on an idle one. */
+const FULL_STRENGTH_AIM_MS = 1000;
+/** What every kill must reach. */
 const FULL_STRENGTH_WITHIN_MS = 5000;
+/** A process that is ready to run waits this long only where others take all of the processor. */
+const STARVED_LAG_MS = 100;
+const MAX_RUNS = 3;
 const KILLS_OF_EACH_KIND = Number(process.env["TUTTI_TEST_KILLS"] ?? 2);
 /** Two lanes, two code executors and one spare. */
 const ALL_EXECUTORS = { lane: 2, code: 2, spare: 1 };
@@ -28,9 +33,7 @@ beforeAll(async () => {
   offers = await startOffers(playersFile, { args: ["--port", "0", "--lanes", "2"] });
   client = new HttpClient(offers.port);
   probe = new HttpClient(offers.port, 1);
-  await waitFor(async () => (await counted()).every(([kind, count]) => count === ALL_EXECUTORS[kind]), {
-    what: "all executors to be there",
-  });
+  await waitFor(allConnected, { what: "all executors to be there" });
 });
 
 afterAll(async () => {
@@ -44,9 +47,9 @@ afterAll(async () => {
 const kinds: readonly ExecutorKind[] = ["lane", "code", "spare"];
 const kind = (executor: SeenExecutor) => kindOf(executor, offers.socketFolder, playersFile);
 
-async function counted(): Promise<[ExecutorKind, number][]> {
+function allConnected(): boolean {
   const seen = offers.executors.map(kind);
-  return kinds.map((one) => [one, seen.filter((other) => other === one).length]);
+  return kinds.every((one) => seen.filter((other) => other === one).length === ALL_EXECUTORS[one]);
 }
 
 interface Recovery {
@@ -72,7 +75,11 @@ async function killAndRecover(victimKind: ExecutorKind): Promise<Recovery> {
       const { status } = await probe.get("/readyz");
       if (status === 200 && replicasMs === 0) replicasMs = performance.now() - killedAtMs;
       const now = offers.executors.filter(({ pid }) => pid !== victim.pid);
-      return status === 200 && now.length === before.length && rest.every(({ pid }) => now.some((one) => one.pid === pid));
+      return (
+        status === 200 &&
+        now.length === before.length &&
+        rest.every(({ pid }) => now.some((one) => one.pid === pid))
+      );
     },
     { what: `full strength after the death of a ${victimKind}`, timeoutMs: 20_000, everyMs: 5 },
   );
@@ -81,32 +88,73 @@ async function killAndRecover(victimKind: ExecutorKind): Promise<Recovery> {
 
 const losses = (): string[] => offers.stderr.split("\n").filter((line) => line.includes("was lost"));
 
-describe("kill -9 of an executor under load", () => {
-  test.each(kinds)("costs no offer and gives no wrong answer when it is a %s, and full strength is soon back", async (which) => {
-    const load = new OffersLoad(client, population, expected, RATE);
-    await waitFor(() => load.answered >= RATE / 2, { what: "the load to run" });
-    const recoveries: Recovery[] = [];
-    for (let i = 0; i < KILLS_OF_EACH_KIND; i++) {
-      recoveries.push(await killAndRecover(which));
-      const answered = load.answered;
-      await waitFor(() => load.answered >= answered + RATE / 2, { what: "the load to go on" });
-      await waitFor(async () => (await counted()).every(([one, count]) => count === ALL_EXECUTORS[one]), {
-        what: "everybody to be connected again",
-      });
-    }
-    const tally = await load.stop();
-    console.log(
-      `${which} killed ${recoveries.length} times: ${JSON.stringify({ ...tally, examples: undefined })}; replicas ready after ` +
-        `${recoveries.map(({ replicasMs }) => Math.round(replicasMs)).join(", ")} ms, full strength after ` +
-        `${recoveries.map(({ fullMs }) => Math.round(fullMs)).join(", ")} ms`,
-    );
-    expect(tally).toEqual(allRight(tally));
-    expect(tally.sent).toBeGreaterThan(RATE);
-    for (const { fullMs } of recoveries) expect(fullMs).toBeLessThan(FULL_STRENGTH_WITHIN_MS);
-  });
+interface Run {
+  readonly tally: Tally;
+  readonly recoveries: readonly Recovery[];
+  readonly worstLagMs: number;
+}
 
-  test("is told on stderr by the name of what was lost and how, and the spare's death disturbs nobody", () => {
-    const slots = losses().map((line) => /tutti: (\w+?)\d+: executor x\d+ was lost: it was ended by SIGKILL/.exec(line)?.[1]);
-    expect(slots).toEqual([...Array(KILLS_OF_EACH_KIND).fill("lane"), ...Array(KILLS_OF_EACH_KIND).fill("code")]);
+/** A load, and one kill after the other in the middle of it. */
+async function runWithKills(which: ExecutorKind): Promise<Run> {
+  const load = new OffersLoad(client, population, expected, RATE);
+  await waitFor(() => load.answered >= RATE / 2, { what: "the load to run" });
+  const recoveries: Recovery[] = [];
+  for (let i = 0; i < KILLS_OF_EACH_KIND; i++) {
+    recoveries.push(await killAndRecover(which));
+    const answered = load.answered;
+    await waitFor(() => load.answered >= answered + RATE / 2, { what: "the load to go on" });
+    await waitFor(allConnected, { what: "everybody to be connected again" });
+  }
+  return { tally: await load.stop(), recoveries, worstLagMs: load.worstLagMs };
+}
+
+const passed = ({ tally, recoveries }: Run): boolean =>
+  tally.right === tally.sent && Math.min(...recoveries.map(({ fullMs }) => fullMs)) < FULL_STRENGTH_AIM_MS;
+
+/**
+ * An answer that is late because other programs had the processor says nothing of Tutti: a run during which this very
+ * process was held up, and which did not pass, is made anew. Wrong and failed answers have no such excuse.
+ */
+async function fairRun(which: ExecutorKind): Promise<Run> {
+  for (let attempt = 1; ; attempt++) {
+    const run = await runWithKills(which);
+    report(which, run);
+    const isExcused = run.worstLagMs > STARVED_LAG_MS && run.tally.wrong === 0 && run.tally.failed === 0;
+    if (passed(run) || !isExcused || attempt === MAX_RUNS) return run;
+  }
+}
+
+function report(which: ExecutorKind, { tally, recoveries, worstLagMs }: Run): void {
+  const { sent, right, wrong, degraded, failed, slowestMs } = tally;
+  const list = (times: number[]) => times.map(Math.round).join(", ");
+  console.log(
+    `${which} killed ${recoveries.length} times under ${RATE} requests/s: sent ${sent}, right ${right}, wrong ${wrong}, ` +
+      `degraded ${degraded}, failed ${failed}, slowest ${slowestMs} ms, own lag ${Math.round(worstLagMs)} ms; ` +
+      `replicas ready after ${list(recoveries.map(({ replicasMs }) => replicasMs))} ms, ` +
+      `full strength after ${list(recoveries.map(({ fullMs }) => fullMs))} ms`,
+  );
+}
+
+describe("kill -9 of an executor under load", () => {
+  test.each(kinds)(
+    "costs no offer and gives no wrong answer when it is a %s, and full strength is soon back",
+    async (which) => {
+      const { tally, recoveries } = await fairRun(which);
+      expect(tally).toEqual(allRight(tally));
+      expect(tally.sent).toBeGreaterThan(RATE);
+      const fullMs = recoveries.map((recovery) => recovery.fullMs);
+      expect(Math.min(...fullMs)).toBeLessThan(FULL_STRENGTH_AIM_MS);
+      expect(Math.max(...fullMs)).toBeLessThan(FULL_STRENGTH_WITHIN_MS);
+    },
+  );
+
+  test("is told on stderr by the name of what was lost and how, and of a spare nothing is told", () => {
+    const slots = losses().map(
+      (line) => /tutti: (\w+?)\d+: executor x\d+ was lost: it was ended by SIGKILL/.exec(line)?.[1],
+    );
+    const of = (slot: string) => slots.filter((one) => one === slot).length;
+    expect(of("lane")).toBeGreaterThanOrEqual(KILLS_OF_EACH_KIND);
+    expect(of("code")).toBeGreaterThanOrEqual(KILLS_OF_EACH_KIND);
+    expect(of("lane") + of("code")).toBe(slots.length);
   });
 });

@@ -9,7 +9,7 @@ import {
 import { drawPlayers, type PopulationSummary } from "../../examples/dynamic-offers/players/population.ts";
 import { EmbeddedStore } from "../../src/features/embedded-store.ts";
 import { REPOSITORY } from "../support/temp-folder.ts";
-import { TuttiProcess, type TuttiOptions } from "../support/tutti-process.ts";
+import { type TuttiOptions, TuttiProcess } from "../support/tutti-process.ts";
 
 const EXAMPLE = `${REPOSITORY}/examples/dynamic-offers`;
 const MODELS = `${EXAMPLE}/models/tower/v1`;
@@ -69,13 +69,16 @@ export async function directOutputs(rows: readonly Vectors[]): Promise<number[][
     const input = new Tensor("float32", flat, [rows.length, width]);
     const result = await session.run({ [session.inputNames[0]!]: input });
     const output = result[session.outputNames[0]!]!.data as Float32Array;
-    rows.forEach((_, row) => outputs[row]!.push(output[row]!));
+    outputs.forEach((said, row) => {
+      said.push(output[row]!);
+    });
     await session.release();
   }
   return outputs;
 }
 
-export const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export function startOffers(playersFile: string, options: TuttiOptions = {}): Promise<TuttiProcess> {
   return TuttiProcess.ready(`${EXAMPLE}/app.ts`, offersOptions(playersFile, options));

@@ -27,7 +27,12 @@ export class OffersLoad {
   readonly #load: OpenLoopLoad<HttpAnswer>;
 
   /** @param expected the propensity of each player. */
-  constructor(client: HttpClient, players: readonly Vectors[], expected: readonly number[], ratePerSecond: number) {
+  constructor(
+    client: HttpClient,
+    players: readonly Vectors[],
+    expected: readonly number[],
+    ratePerSecond: number,
+  ) {
     this.#players = players;
     this.#expected = expected;
     this.#load = new OpenLoopLoad({
@@ -40,6 +45,10 @@ export class OffersLoad {
     return this.#load.answered;
   }
 
+  get worstLagMs(): number {
+    return this.#load.worstLagMs;
+  }
+
   async stop(): Promise<Tally> {
     const results = await this.#load.stop();
     const tally = { sent: this.#load.sent, right: 0, wrong: 0, degraded: 0, failed: 0, slowestMs: 0 };
@@ -47,7 +56,8 @@ export class OffersLoad {
     for (const result of results) {
       const verdict = "error" in result ? "failed" : this.#judge(result.index, result.answer);
       tally[verdict] += 1;
-      if ("answer" in result) tally.slowestMs = Math.max(tally.slowestMs, Math.round(result.answer.latencyMs));
+      if ("answer" in result)
+        tally.slowestMs = Math.max(tally.slowestMs, Math.round(result.answer.latencyMs));
       const said = "error" in result ? result.error.message : `${result.answer.status} ${result.answer.text}`;
       if (verdict !== "right" && examples.length < 5) examples.push(`${verdict}: ${said}`);
     }

@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+
 export interface LoadOptions<A> {
   readonly ratePerSecond: number;
   /** Requests that may be out at once; when more would be, the load is too much for the test and it fails. */
@@ -20,16 +22,23 @@ export class OpenLoopLoad<A> {
   readonly #pending = new Set<Promise<void>>();
   readonly #startedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout;
+  readonly #lag = monitorEventLoopDelay({ resolution: 5 });
   #sent = 0;
   #stopped = false;
 
   constructor(options: LoadOptions<A>) {
     this.#options = { maxOutstanding: 2000, ...options };
+    this.#lag.enable();
     this.#timer = setInterval(() => this.#sendDue(), 4);
   }
 
   get sent(): number {
     return this.#sent;
+  }
+
+  /** The longest that this process itself was kept from running: much, and the machine had no time for the load. */
+  get worstLagMs(): number {
+    return this.#lag.max / 1e6;
   }
 
   get answered(): number {
@@ -41,6 +50,7 @@ export class OpenLoopLoad<A> {
     this.#stopped = true;
     clearInterval(this.#timer);
     while (this.#pending.size > 0) await Promise.all(this.#pending);
+    this.#lag.disable();
     return this.#results;
   }
 

@@ -10,6 +10,7 @@ export class TestService implements PeerService {
   readonly frames: (readonly IncomingCall[])[] = [];
   readonly cancelled: number[] = [];
   load: LoadReport = NO_LOAD;
+  hasMoreSoon = false;
   answer: ((call: IncomingCall, from: Peer) => void) | undefined;
   #waiting: (() => void)[] = [];
 

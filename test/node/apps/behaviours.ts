@@ -7,8 +7,8 @@ import {
   type Handle,
   HttpError,
   type HttpRequestInfo,
-  onnxModel,
   type OnnxModel,
+  onnxModel,
   Tensor,
   TuttiError,
 } from "tutti";
@@ -46,6 +46,12 @@ class Narrow {
   }
 }
 
+class Single {
+  async work() {
+    return "alone";
+  }
+}
+
 interface Aborted {
   readonly requestId: string;
   readonly reason: string;
@@ -56,12 +62,20 @@ class Front {
   readonly #burner: Handle<Burner>;
   readonly #narrow: Handle<Narrow>;
   readonly #model: Handle<OnnxModel>;
+  readonly #single: Handle<Single>;
   readonly #aborted: Aborted[] = [];
   #greeting = "none";
   #charges = 0;
   #sleeping = 0;
 
-  constructor(doubler: Handle<Doubler>, burner: Handle<Burner>, narrow: Handle<Narrow>, model: Handle<OnnxModel>) {
+  constructor(
+    doubler: Handle<Doubler>,
+    burner: Handle<Burner>,
+    narrow: Handle<Narrow>,
+    model: Handle<OnnxModel>,
+    single: Handle<Single>,
+  ) {
+    this.#single = single;
     this.#doubler = doubler;
     this.#burner = burner;
     this.#narrow = narrow;
@@ -81,7 +95,15 @@ class Front {
   }
 
   where() {
-    const { requestId, replica, application: name, applicationVersion, priority, deadlineAtMs, signal } = context();
+    const {
+      requestId,
+      replica,
+      application: name,
+      applicationVersion,
+      priority,
+      deadlineAtMs,
+      signal,
+    } = context();
     const leftMs = deadlineAtMs - performance.now();
     return { requestId, replica, name, applicationVersion, priority, leftMs, aborted: signal.aborted };
   }
@@ -109,7 +131,10 @@ class Front {
       await delay(Number(query["ms"]), undefined, { signal });
       return { slept: true };
     } catch (thrown) {
-      this.#aborted.push({ requestId, reason: signal.reason instanceof TuttiError ? signal.reason.code : String(thrown) });
+      this.#aborted.push({
+        requestId,
+        reason: signal.reason instanceof TuttiError ? signal.reason.code : String(thrown),
+      });
       throw thrown;
     } finally {
       this.#sleeping -= 1;
@@ -132,7 +157,10 @@ class Front {
       await this.#narrow.with({ deadlineMs: 50 }).wait(3000);
       return { code: "none", afterMs: 0 };
     } catch (thrown) {
-      return { code: thrown instanceof TuttiError ? thrown.code : "other", afterMs: performance.now() - startedAtMs };
+      return {
+        code: thrown instanceof TuttiError ? thrown.code : "other",
+        afterMs: performance.now() - startedAtMs,
+      };
     }
   }
 
@@ -146,7 +174,15 @@ class Front {
     return { charges: this.#charges };
   }
 
-  async predict({ dims, type = "float32", name }: { dims: number[]; type?: "float32" | "float64"; name?: string }) {
+  async predict({
+    dims,
+    type = "float32",
+    name,
+  }: {
+    dims: number[];
+    type?: "float32" | "float64";
+    name?: string;
+  }) {
     const size = dims.reduce((product, dim) => product * dim, 1);
     const data = type === "float32" ? new Float32Array(size).fill(0.5) : new Float64Array(size);
     const tensor = new Tensor(type, data, dims);
@@ -157,6 +193,10 @@ class Front {
   async mixedUp() {
     // What a user's plain JavaScript might do, whatever the types say.
     return this.#model.predict("three floats" as unknown as Tensor);
+  }
+
+  single() {
+    return this.#single.work();
   }
 
   bigint() {
@@ -195,6 +235,7 @@ export default application({
     deployment(Burner, { compute: true }).bind(),
     narrow,
     onnxModel({ name: "identity", path: process.env["TUTTI_TEST_MODEL"] ?? "identity.onnx" }),
+    deployment(Single, { maxOngoingRequests: 1 }).bind(),
   ),
   http: {
     "GET /greet": "greet",
@@ -206,12 +247,16 @@ export default application({
     "GET /burn": "burn",
     "GET /sleep": "sleep",
     "GET /sleepers": "sleepers",
-    "GET /ignore": { method: "ignore", fallback: { body: { spare: true, reason: "$reason", id: "$requestId" } } },
+    "GET /ignore": {
+      method: "ignore",
+      fallback: { body: { spare: true, reason: "$reason", id: "$requestId" } },
+    },
     "GET /short-leash": "shortLeash",
     "POST /charge": "charge",
     "GET /charges": "charges",
     "POST /predict": "predict",
     "GET /mixed-up": "mixedUp",
+    "GET /single": "single",
     "GET /bigint": "bigint",
     "GET /circular": "circular",
     "GET /function": "aFunction",

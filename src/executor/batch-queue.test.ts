@@ -1,0 +1,186 @@
+/** Invariants D2 and D4 as a queue upholds them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { BatchQueue, type BatchQueueLimits, type QueuedItem } from "./batch-queue.ts";
+import { incoming, RecordingSink } from "./reply-sink.fake.ts";
+
+const NOW_MS = 1000;
+const FREE = () => 0;
+
+const queueOf = (limits: Partial<BatchQueueLimits> = {}) =>
+  new BatchQueue<string>({ maxItems: 1000, maxQueueMs: undefined, maxBatchRows: 1000, ...limits });
+
+interface ItemFields {
+  readonly priority?: number;
+  readonly dueInMs?: number;
+  readonly rows?: number;
+  readonly queuedAtMs?: number;
+}
+
+function item(sink: RecordingSink, id: number, fields: ItemFields = {}): QueuedItem<string> {
+  const { priority = 1, dueInMs = 100, rows = 1, queuedAtMs = NOW_MS } = fields;
+  const deadlineAtMs = NOW_MS + dueInMs;
+  return {
+    call: incoming(id, { priority, deadlineAtMs }),
+    part: 0,
+    from: sink,
+    input: `i${id}`,
+    rows,
+    deadlineAtMs,
+    queuedAtMs,
+  };
+}
+
+const ids = (items: readonly QueuedItem<string>[]) => items.map(({ call }) => call.id);
+
+const anyFields = fc.record({
+  priority: fc.nat(2),
+  dueInMs: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constant(Number.POSITIVE_INFINITY)),
+  rows: fc.integer({ min: 1, max: 5 }),
+});
+
+describe("a batch queue", () => {
+  it("gives out by priority, then by deadline, then by arrival, each item once", () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyFields, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 20 }),
+        (fields, maxBatchRows) => {
+          const queue = queueOf({ maxBatchRows });
+          const sink = new RecordingSink();
+          fields.forEach((one, id) => {
+            expect(queue.push(item(sink, id, one))).toBe(true);
+          });
+          const taken: number[] = [];
+          while (queue.length > 0) taken.push(...ids(queue.take(FREE, NOW_MS)));
+          const byUrgency = fields
+            .map((one, id) => ({ ...one, id }))
+            .sort(
+              (a, b) =>
+                a.priority - b.priority ||
+                (a.dueInMs === b.dueInMs ? 0 : a.dueInMs - b.dueInMs) ||
+                a.id - b.id,
+            );
+          expect(taken).toEqual(byUrgency.map(({ id }) => id));
+          expect(queue.rows).toBe(0);
+          expect(sink.replies).toHaveLength(0);
+        },
+      ),
+    );
+  });
+
+  it("knows its length, its rows and its most urgent item", () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    expect(queue.head).toBeUndefined();
+    queue.push(item(sink, 1, { rows: 3 }));
+    queue.push(item(sink, 2, { rows: 2, dueInMs: 5 }));
+    expect([queue.length, queue.rows, queue.head?.call.id]).toEqual([2, 5, 2]);
+  });
+
+  it("takes as many items as it may and no more (D4)", () => {
+    const queue = queueOf({ maxItems: 2 });
+    const sink = new RecordingSink();
+    expect([1, 2, 3].map((id) => queue.push(item(sink, id)))).toEqual([true, true, false]);
+    expect([queue.length, queue.rows]).toEqual([2, 2]);
+    queue.take(FREE, NOW_MS);
+    expect(queue.push(item(sink, 4))).toBe(true);
+  });
+
+  it("never starts what has expired: it leaves with its reply (D2)", async () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    queue.push(item(sink, 1, { dueInMs: 10 }));
+    queue.push(item(sink, 2, { dueInMs: 50 }));
+    expect(ids(queue.take(FREE, NOW_MS + 10))).toEqual([2]);
+    expect(await sink.errorOf(1)).toMatchObject({ code: "DeadlineExceeded", started: "no" });
+    expect((await sink.replyTo(1)).stats).toMatchObject({ queueUs: 10_000, batchItems: 0 });
+    expect([queue.length, queue.rows]).toEqual([0, 0]);
+  });
+
+  it("never starts what was cancelled", async () => {
+    const queue = queueOf();
+    const [sink, other] = [new RecordingSink(), new RecordingSink()];
+    queue.push(item(sink, 1));
+    queue.push(item(other, 1));
+    queue.push(item(sink, 2));
+    queue.cancel(1, sink);
+    expect(queue.take(FREE, NOW_MS).map(({ from, call }) => [from === sink, call.id])).toEqual([
+      [false, 1],
+      [true, 2],
+    ]);
+    expect(await sink.errorOf(1)).toMatchObject({ code: "Cancelled", started: "no" });
+    expect(other.replies).toHaveLength(0);
+  });
+
+  it("forgets a cancellation of what it does not have, so that an id can come again", () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    queue.cancel(1, sink);
+    queue.push(item(sink, 1));
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([1]);
+    queue.push(item(sink, 2));
+    queue.cancel(3, sink);
+    queue.take(FREE, NOW_MS);
+    queue.push(item(sink, 3));
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([3]);
+  });
+
+  it("refuses what has waited longer than it may, and only that", async () => {
+    const queue = queueOf({ maxQueueMs: 20 });
+    const sink = new RecordingSink();
+    queue.push(item(sink, 1, { queuedAtMs: NOW_MS - 21 }));
+    queue.push(item(sink, 2, { queuedAtMs: NOW_MS - 20 }));
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([2]);
+    expect(await sink.errorOf(1)).toMatchObject({
+      code: "Overloaded",
+      started: "no",
+      message: "the call waited longer than 20 ms",
+    });
+  });
+
+  it("gives nothing, and replies to all, when all are dead", () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    for (const id of [1, 2, 3]) queue.push(item(sink, id, { dueInMs: 1 }));
+    expect(queue.take(FREE, NOW_MS + 5)).toEqual([]);
+    expect(sink.replies).toHaveLength(3);
+    expect(queue.length).toBe(0);
+  });
+
+  it("ends everything that waits when it is cleared", async () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    for (const id of [1, 2]) queue.push(item(sink, id, { rows: 4 }));
+    queue.clear(new TuttiError("Draining", "stopping", { started: "no" }));
+    expect((await sink.errorOf(1)).code).toBe("Draining");
+    expect((await sink.errorOf(2)).code).toBe("Draining");
+    expect([queue.length, queue.rows]).toEqual([0, 0]);
+  });
+
+  it("replies once to each item, however it ends (D1)", () => {
+    const anyEnd = fc.constantFrom("runs", "expires", "cancelled", "waits too long");
+    fc.assert(
+      fc.property(
+        fc.array(anyEnd, { maxLength: 30 }),
+        fc.integer({ min: 1, max: 6 }),
+        (ends, maxBatchRows) => {
+          const queue = queueOf({ maxQueueMs: 50, maxBatchRows });
+          const sink = new RecordingSink();
+          ends.forEach((end, id) => {
+            const queuedAtMs = end === "waits too long" ? NOW_MS - 100 : NOW_MS;
+            queue.push(item(sink, id, { dueInMs: end === "expires" ? 0 : 1000, queuedAtMs }));
+            if (end === "cancelled") queue.cancel(id, sink);
+          });
+          const taken: number[] = [];
+          while (queue.length > 0) taken.push(...ids(queue.take(FREE, NOW_MS)));
+          const replied = sink.replies.map(({ id }) => id);
+          expect([...taken, ...replied].sort((a, b) => a - b)).toEqual(ends.map((_, id) => id));
+          expect(taken).toEqual(ends.flatMap((end, id) => (end === "runs" ? [id] : [])));
+          expect(queue.rows).toBe(0);
+        },
+      ),
+    );
+  });
+});

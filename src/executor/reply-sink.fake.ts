@@ -1,0 +1,86 @@
+import type { TuttiError } from "../errors/tutti-error.ts";
+import type { CallOutcome, CallStats, IncomingCall } from "../wire/messages.ts";
+import { sliceRows } from "../wire/slice-rows.ts";
+import type { TensorMap } from "../wire/tensor.ts";
+import type { ReplySink } from "./hosted-replica.ts";
+
+export interface RecordedReply {
+  readonly id: number;
+  readonly part: number;
+  readonly outcome: CallOutcome;
+  readonly stats: CallStats;
+}
+
+/** A caller that keeps what it is told, and complains of a second reply to one call (D1). */
+export class RecordingSink implements ReplySink {
+  readonly replies: RecordedReply[] = [];
+  /** How many came as rows of a shared result. */
+  rowReplies = 0;
+  readonly #waiting = new Map<string, PromiseWithResolvers<RecordedReply>>();
+
+  reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {
+    if (this.replies.some((one) => one.id === id && one.part === part)) {
+      throw new Error(`a second reply to call ${id}, part ${part}`);
+    }
+    const recorded = { id, part, outcome, stats };
+    this.replies.push(recorded);
+    this.#waitFor(id, part).resolve(recorded);
+  }
+
+  replyRows(
+    id: number,
+    tensors: TensorMap,
+    firstRow: number,
+    rows: number,
+    stats: CallStats,
+    part: number,
+  ): void {
+    this.rowReplies += 1;
+    this.reply(id, { ok: true, value: sliceRows(tensors, firstRow, rows) }, stats, part);
+  }
+
+  /** Resolves when the call has its reply. */
+  replyTo(id: number, part = 0): Promise<RecordedReply> {
+    return this.#waitFor(id, part).promise;
+  }
+
+  /** The value of a call that succeeds; throws the error of one that does not. */
+  async valueOf(id: number, part = 0): Promise<unknown> {
+    const { outcome } = await this.replyTo(id, part);
+    if (!outcome.ok) throw outcome.error;
+    return outcome.value;
+  }
+
+  /** The error of a call that fails. */
+  async errorOf(id: number, part = 0): Promise<TuttiError> {
+    const { outcome } = await this.replyTo(id, part);
+    if (outcome.ok) throw new Error(`call ${id} did not fail`);
+    return outcome.error;
+  }
+
+  #waitFor(id: number, part: number): PromiseWithResolvers<RecordedReply> {
+    const key = `${id}/${part}`;
+    let waiting = this.#waiting.get(key);
+    if (waiting === undefined) {
+      waiting = Promise.withResolvers<RecordedReply>();
+      this.#waiting.set(key, waiting);
+    }
+    return waiting;
+  }
+}
+
+/** A call as it arrives, with what a test does not care about filled in. */
+export function incoming(id: number, fields: Partial<IncomingCall> = {}): IncomingCall {
+  return {
+    id,
+    target: 1,
+    targets: undefined,
+    method: "predict",
+    requestId: `r-${id}`,
+    deadlineAtMs: Number.POSITIVE_INFINITY,
+    priority: 1,
+    idempotent: true,
+    args: [],
+    ...fields,
+  };
+}

@@ -1,0 +1,80 @@
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type CallOutcome, NO_STATS } from "../wire/messages.ts";
+import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
+import type { Link } from "./lane.ts";
+
+/** One call to one target, alone or as part of a fan-out, until it has ended. */
+export interface SentCall {
+  readonly id: number;
+  readonly target: number;
+  readonly request: RequestFields;
+  /** Ends the call; without effect once it has ended, as in a peer. */
+  end(outcome: CallOutcome): void;
+}
+
+/** A connection to an executor whose replies the test makes. Each call ends exactly once (D1). */
+export class FakeLink implements Link {
+  /** All calls that were sent, in their order. */
+  readonly sent: SentCall[] = [];
+  readonly #open = new Map<number, Set<SentCall>>();
+  #nextId = 1;
+  /** While set, a call is refused at the end of the turn, as a closed or full connection does. */
+  refusal: TuttiError | undefined;
+
+  call(request: CallRequest): number {
+    return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS));
+  }
+
+  callMany(request: FanoutRequest): number {
+    return this.#send(request, request.targets, (part, outcome) => request.onPart(part, outcome, NO_STATS));
+  }
+
+  cancel(id: number): void {
+    const error = new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" });
+    for (const call of this.#open.get(id) ?? []) call.end({ ok: false, error });
+  }
+
+  /** Calls that have not ended, in the order in which they were sent. */
+  get open(): SentCall[] {
+    return [...this.#open.values()].flatMap((calls) => [...calls]);
+  }
+
+  /** The process at the other end is gone: everything it had ends, and what is sent from now on is refused. */
+  die(started: "no" | "maybe"): void {
+    this.refusal = new TuttiError("PeerClosed", "the connection ended", { started: "no" });
+    const error = new TuttiError("PeerClosed", "the connection ended", { started });
+    for (const call of this.open) call.end({ ok: false, error });
+  }
+
+  #send(
+    request: RequestFields,
+    targets: readonly number[],
+    onEnd: (part: number, outcome: CallOutcome) => void,
+  ): number {
+    const id = this.#nextId++;
+    const { refusal } = this;
+    if (refusal !== undefined) {
+      queueMicrotask(() => {
+        for (let part = 0; part < targets.length; part++) onEnd(part, { ok: false, error: refusal });
+      });
+      return id;
+    }
+    const open = new Set<SentCall>();
+    this.#open.set(id, open);
+    targets.forEach((target, part) => {
+      const call: SentCall = {
+        id,
+        target,
+        request,
+        end: (outcome) => {
+          if (!open.delete(call)) return;
+          if (open.size === 0) this.#open.delete(id);
+          onEnd(part, outcome);
+        },
+      };
+      open.add(call);
+      this.sent.push(call);
+    });
+    return id;
+  }
+}

@@ -1,0 +1,182 @@
+import { describe, expect, it } from "vitest";
+import type { ApplicationGraph, GraphRoute } from "../api/graph.ts";
+import type { HttpReply } from "../api/http-call.ts";
+import {
+  CODE_DEFAULTS,
+  type DeploymentOptions,
+  resolveDeploymentOptions,
+} from "../config/deployment-options.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import type { EdgeRequest } from "../ingress/ingress-target.ts";
+import { FakeLink } from "../router/link.fake.ts";
+import { Router } from "../router/router.ts";
+import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+
+const route = (method: string, fields: Partial<GraphRoute> = {}): GraphRoute => ({
+  httpMethod: "POST",
+  path: `/${method}`,
+  method,
+  fallback: undefined,
+  ...fields,
+});
+
+const graphOf = (routes: readonly GraphRoute[], options: DeploymentOptions = {}): ApplicationGraph => ({
+  name: "offers",
+  route: "/offers",
+  version: "v7",
+  deadlineMs: 1500,
+  ingress: "Supervisor",
+  routes,
+  deployments: [
+    {
+      kind: "class",
+      name: "Features",
+      options: resolveDeploymentOptions("Features", {}, CODE_DEFAULTS),
+      uses: [],
+    },
+    {
+      kind: "class",
+      name: "Supervisor",
+      options: resolveDeploymentOptions("Supervisor", options, CODE_DEFAULTS),
+      uses: ["Features"],
+    },
+  ],
+});
+
+function edgeOf(graph: ApplicationGraph) {
+  const link = new FakeLink();
+  const router: Router = new Router({
+    connect: ({ id }) => router.laneOpened(id, link),
+    disconnect: () => {},
+  });
+  router.apply({
+    version: 1,
+    executors: [{ id: "x1", socketPath: "" }],
+    deployments: [
+      { name: "Supervisor", idempotent: false, maxOngoing: 100, replicas: [{ target: 1, executor: "x1" }] },
+    ],
+  });
+  const target = new EdgeTarget(router, graph, () => ({ ready: false, reason: "m01 has 0 of 1 replicas" }));
+  return { link, router, target };
+}
+
+const request = (fields: Partial<EdgeRequest> = {}): EdgeRequest => ({
+  requestId: "r-1",
+  application: "offers",
+  routeIndex: 0,
+  method: "POST",
+  url: "/offers/tower?explain=1",
+  params: { game: "tower" },
+  query: { explain: "1" },
+  headers: { "x-a": "1" },
+  body: { playerId: "p" },
+  deadlineAtMs: performance.now() + 1500,
+  ...fields,
+});
+
+const reply: HttpReply = {
+  status: 201,
+  contentType: "application/json",
+  headers: { "x-b": "2" },
+  setCookies: ["a=1", "b=2"],
+  body: "{}",
+  degraded: true,
+  stages: [["features", 3]],
+};
+
+describe("a request from the edge", () => {
+  it("is one call of the ingress's method, with all that the request said", () => {
+    const { link, target } = edgeOf(graphOf([route("health"), route("offer")]));
+    const { deadlineAtMs, ...fields } = request({ routeIndex: 1 });
+    target.call({ ...fields, deadlineAtMs });
+    const { method, args, requestId, deadlineAtMs: carried } = link.sent[0]!.request;
+    expect({ method, requestId, carried }).toEqual({
+      method: "http:offer",
+      requestId: "r-1",
+      carried: deadlineAtMs,
+    });
+    const { method: httpMethod, url, params, query, headers, body } = fields;
+    expect(args).toEqual([{ route: 1, method: httpMethod, url, params, query, headers, body }]);
+  });
+
+  it("is a call of fetch where the application has no routes", () => {
+    const { link, target } = edgeOf(graphOf([]));
+    target.call(request({ routeIndex: -1, body: Buffer.from("raw") }));
+    expect(link.sent[0]?.request.method).toBe("http:fetch");
+    expect(link.sent[0]?.request.args[0]).toMatchObject({ route: -1 });
+  });
+
+  it("is answered with the reply as it came, the application's time and its stages", async () => {
+    const { link, target } = edgeOf(graphOf([route("offer")]));
+    const { answer } = target.call(request());
+    link.sent[0]!.end({ ok: true, value: reply });
+    expect(await answer).toEqual({
+      status: 201,
+      contentType: "application/json",
+      headers: { "x-b": "2" },
+      setCookies: ["a=1", "b=2"],
+      body: "{}",
+      degraded: true,
+      stages: [
+        { name: "app", ms: 0 },
+        { name: "features", ms: 3 },
+      ],
+    });
+  });
+
+  it("rejects with the error that the call ended with", async () => {
+    const { link, target } = edgeOf(graphOf([route("offer")]));
+    const { answer } = target.call(request());
+    const error = new TuttiError("ApplicationError", "a bug");
+    link.sent[0]!.end({ ok: false, error });
+    await expect(answer).rejects.toBe(error);
+  });
+
+  it("is cancelled down to the executor when the client goes", async () => {
+    const { link, router, target } = edgeOf(graphOf([route("offer")]));
+    const { answer, cancel } = target.call(request());
+    cancel();
+    await expect(answer).rejects.toMatchObject({ code: "Cancelled" });
+    expect(link.open).toHaveLength(0);
+    expect(router.outstandingCalls).toBe(0);
+  });
+
+  it("finds the readiness that the application has", () => {
+    const { target } = edgeOf(graphOf([]));
+    expect(target.readiness()).toEqual({ ready: false, reason: "m01 has 0 of 1 replicas" });
+  });
+});
+
+describe("what the edge knows of an application", () => {
+  it("is its routes as data, with their fallbacks", () => {
+    const fallback = { status: 200, body: { reason: "$reason" } };
+    const graph = graphOf([
+      route("offer", { path: "/:game", fallback }),
+      route("health", { httpMethod: "GET" }),
+    ]);
+    expect(toApplicationSpec(graph)).toEqual({
+      name: "offers",
+      version: "v7",
+      route: "/offers",
+      deadlineMs: 1500,
+      kind: "routes",
+      routes: [
+        { method: "POST", path: "/:game", handler: "offer", takesBody: true, idempotent: false, fallback },
+        { method: "GET", path: "/health", handler: "health", takesBody: false, idempotent: false },
+      ],
+    });
+  });
+
+  it("is one handler for all paths where it has no routes", () => {
+    expect(toApplicationSpec(graphOf([]))).toMatchObject({ kind: "fetch", routes: [] });
+  });
+
+  it.each([
+    [true, [true, true]],
+    [false, [false, false]],
+    [["offer"], [true, false]],
+  ])("says with idempotent %j which routes may be repeated: %j", (idempotent, expected) => {
+    const graph = graphOf([route("offer"), route("charge")], { idempotent });
+    expect(toApplicationSpec(graph).routes.map((one) => one.idempotent)).toEqual(expected);
+  });
+});
