@@ -9,7 +9,7 @@ import { root } from "./lib.mjs";
 const LEVELS = [
   ["errors"],
   ["policy"],
-  ["config", "observe", "wire"],
+  ["config", "wire"],
   ["api"],
   ["router", "onnx", "features"],
   ["executor", "ingress"],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { application, deployment, modelRepository } from "tutti";
 import { z } from "zod";
@@ -23,9 +23,10 @@ const features = deployment(Features, { replicas: 2 }).bind();
 
 /** Each model twice, on different lanes: losing a lane loses no model. */
 const models = Object.fromEntries(
-  games
-    .filter((game) => existsSync(modelsDirectory(game)))
-    .map((game) => [game, modelRepository(modelsDirectory(game), { namePrefix: `${game}.`, replicas: 2 })]),
+  games.map((game) => [
+    game,
+    modelRepository(modelsDirectory(game), { namePrefix: `${game}.`, replicas: 2 }),
+  ]),
 );
 
 export default application({

@@ -3,7 +3,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { NO_STATS } from "../wire/messages.ts";
 import type { CallPort } from "./call-port.ts";
 import type { Handle } from "./handle.ts";
-import { createHandle } from "./handle-proxy.ts";
+import { createHandle, handleTarget } from "./handle-proxy.ts";
 
 /** A deployment with its constructor arguments: a node of the application's graph. */
 export type Binding = ClassBinding | ModelBinding;
@@ -81,6 +81,11 @@ export function bindingOf(value: unknown): Binding | undefined {
 export function mapBindings(value: unknown, replace: (binding: Binding) => unknown): unknown {
   const binding = bindingOf(value);
   if (binding !== undefined) return replace(binding);
+  const copy = handleTarget(value);
+  if (copy !== undefined) {
+    const message = `${copy.deployment}: bind the deployment itself, and use with(...) where its handle is called`;
+    throw new TuttiError("InvalidOptions", message);
+  }
   if (Array.isArray(value)) return value.map((item) => mapBindings(item, replace));
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapBindings(item, replace)]));

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
@@ -133,7 +134,8 @@ export class EnsembleCall<V, R> {
       }
     }
     const members = this.#reports as MemberReport[];
-    if (this.#ok < this.#options.quorum) return this.#reject(this.#belowQuorum(members));
+    if (this.#ok < this.#options.quorum)
+      return this.#reject(this.#callersFault() ?? this.#belowQuorum(members));
     const degraded = this.#ok < members.length;
     if (degraded && this.#callContext !== undefined) this.#callContext.degraded = true;
     const answers = degraded
@@ -160,6 +162,12 @@ export class EnsembleCall<V, R> {
     this.#pending?.cancel();
   }
 
+  /** Members that refuse the input itself all refuse it: then it is the caller who must hear that, not a quorum. */
+  #callersFault(): TuttiError | undefined {
+    const refusals = this.#errors.filter((error) => error !== undefined && error.code !== "Cancelled");
+    return refusals.every((error) => CALLERS_FAULTS.has(error!.code)) ? refusals[0] : undefined;
+  }
+
   #belowQuorum(members: readonly MemberReport[]): TuttiError {
     const missing = members.flatMap(({ name, status }, index) =>
       status === "ok" ? [] : [{ name, status, reason: this.#errors[index]?.message ?? status }],
@@ -173,6 +181,8 @@ export class EnsembleCall<V, R> {
     );
   }
 }
+
+const CALLERS_FAULTS: ReadonlySet<ErrorCode> = new Set(["TensorMismatch", "InvalidArgument"]);
 
 function memberStatus(error: TuttiError): MemberStatus {
   if (error.code === "DeadlineExceeded") return "late";

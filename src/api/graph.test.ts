@@ -98,6 +98,14 @@ describe("readGraph", () => {
     expect(JSON.stringify(readGraph(build()).graph)).toBe(JSON.stringify(readGraph(one).graph));
   });
 
+  it("refuses a copy of a handle among the arguments, which would never be running", () => {
+    const ingress = deployment(Offers).bind([deployment(Store).bind().with({ deadlineMs: 5 })]);
+    const made = application({ name: "offers", ingress, http: { "GET /": "offer" } });
+    expect(() => readGraph(made)).toThrow(
+      "Store: bind the deployment itself, and use with(...) where its handle is called",
+    );
+  });
+
   it("refuses two deployments of one name, naming it and the way out", () => {
     const ingress = deployment(Offers).bind([deployment(Store).bind(), deployment(Store).bind()]);
     const made = application({ name: "offers", ingress, http: { "GET /": "offer" } });

@@ -104,10 +104,12 @@ function sayReady({ graph, address }: RunningNode, tookMs: number): void {
   const classes = graph.deployments.length - models;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   say(
-    `${graph.name} ${graph.version} is ready: ${classes} classes and ${models} models, ` +
+    `${graph.name} ${graph.version} is ready: ${count(classes, "class", "classes")} and ${count(models, "model", "models")}, ` +
       `after ${(tookMs / 1000).toFixed(1)} s, at http://${host}:${address.port}${graph.route}`,
   );
 }
+
+const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
 function tell(event: RunnerEvent): void {
   if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);

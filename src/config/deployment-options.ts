@@ -148,7 +148,8 @@ function resolveReplicas(where: string, value: DeploymentOptions["replicas"]) {
 
 function resolveBoolean(where: string, value: unknown): boolean {
   if (value === undefined) return false;
-  if (typeof value !== "boolean") throw new TuttiError("InvalidOptions", `${where}: expected true or false, got ${describe(value)}`);
+  if (typeof value !== "boolean")
+    throw new TuttiError("InvalidOptions", `${where}: expected true or false, got ${describe(value)}`);
   return value;
 }
 

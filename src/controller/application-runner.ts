@@ -124,8 +124,9 @@ export class ApplicationRunner {
       if (state.kind !== "filled" || this.#stopping) continue;
       const sick = state.executor.status?.unhealthy ?? [];
       const live = state.live.filter(({ target }) => sick.some((one) => one.target === target));
-      if (live.length > 0)
-        await this.#replaceReplicas(slot, state.executor, state.live, live, sick[0]!.reason);
+      if (live.length === 0) continue;
+      const reason = sick.find(({ target }) => target === live[0]!.target)?.reason ?? "";
+      await this.#replaceReplicas(slot, state.executor, state.live, live, reason);
     }
   }
 
@@ -215,7 +216,12 @@ export class ApplicationRunner {
       if (error !== undefined)
         throw new TuttiError(isErrorCode(error.code) ? error.code : "StartFailed", error.message);
     }
-    return specs.map(({ deployment, target }) => ({ deployment, target, executor: executor.id }));
+    return specs.map(({ deployment, index, target }) => ({
+      deployment,
+      index,
+      target,
+      executor: executor.id,
+    }));
   }
 
   async #replaceReplicas(
@@ -234,16 +240,17 @@ export class ApplicationRunner {
     });
     this.#slots.set(slot, { kind: "filled", executor, live: healthy });
     this.#publish();
-    const indexes = slot.replicas.filter(({ deployment }) =>
-      sick.some((one) => one.deployment === deployment),
+    const wanted = slot.replicas.filter(({ deployment, index }) =>
+      sick.some((one) => one.deployment === deployment && one.index === index),
     );
     try {
-      const targets = sick.map(({ target }) => target);
-      await executor.order({ type: "drop", targets, gracefulMs: 0 }, this.#options.hostTimeoutMs);
-      const fresh = await this.#host(executor, { ...slot, replicas: indexes }, this.#options.hostTimeoutMs);
+      const fresh = await this.#host(executor, { ...slot, replicas: wanted }, this.#options.hostTimeoutMs);
       if (this.#slots.get(slot)?.kind !== "filled") return;
       this.#slots.set(slot, { kind: "filled", executor, live: [...healthy, ...fresh] });
       this.#publish();
+      // Last, since it may take its time over what it still has.
+      const targets = sick.map(({ target }) => target);
+      await executor.order({ type: "drop", targets }, this.#options.hostTimeoutMs);
     } catch (thrown) {
       executor.kill(`an unhealthy replica could not be replaced: ${TuttiError.from(thrown).message}`);
     }

@@ -146,6 +146,7 @@ describe("what an executor is told to host", () => {
       maxBatchRows: 64,
       maxOngoing: 9,
       maxQueueMs: 50,
+      gracefulShutdownMs: 20_000,
       session: { intraOpThreads: 1 },
     });
   });
@@ -164,9 +165,9 @@ describe("the routes of a snapshot", () => {
       code("Idle"),
     );
     const live = [
-      { deployment: "Offers", target: 5, executor: "x1" },
-      { deployment: "m", target: 6, executor: "x2" },
-      { deployment: "m", target: 7, executor: "x3" },
+      { deployment: "Offers", index: 0, target: 5, executor: "x1" },
+      { deployment: "m", index: 0, target: 6, executor: "x2" },
+      { deployment: "m", index: 0, target: 7, executor: "x3" },
     ];
     const routes = toRoutes(graph, live);
     expect(routes).toMatchObject([

@@ -109,12 +109,14 @@ export function toHostSpec(
     maxBatchRows: spec.maxBatchRows,
     maxOngoing: spec.options.maxOngoingRequests,
     maxQueueMs: spec.options.maxQueueMs,
+    gracefulShutdownMs: spec.options.gracefulShutdownMs,
     session: spec.session,
   };
 }
 
 export interface LiveReplica {
   readonly deployment: string;
+  readonly index: number;
   readonly target: number;
   readonly executor: string;
 }

@@ -386,6 +386,23 @@ describe("a batched method", () => {
     expect(instance.runs).toEqual([[0]]);
   });
 
+  it("does not have an input run alone whose deadline passed while its batch failed (D2)", async () => {
+    const { sink, call, instance, release } = await hostBusy();
+    const expiresAtMs = performance.now() + 300;
+    call(1, "double", [1], { deadlineAtMs: expiresAtMs });
+    call(2, "double", [2]);
+    instance.bad = 2;
+    const second = Promise.withResolvers<void>();
+    release();
+    instance.held = second.promise;
+    await expect.poll(() => instance.runs.length, POLL).toBe(2);
+    await expect.poll(() => performance.now() > expiresAtMs, POLL).toBe(true);
+    second.resolve();
+    await sink.errorOf(2);
+    expect((await sink.replyTo(1)).outcome.ok).toBe(false);
+    expect(instance.runs).toEqual([[0], [1, 2], [2]]);
+  });
+
   it("refuses an input that waited too long", async () => {
     const { sink, call, release } = await hostBusy({ maxQueueMs: 1 });
     const pushedAtMs = performance.now();

@@ -60,6 +60,10 @@ export class CodeReplica implements HostedReplica {
     }
   }
 
+  get gracefulShutdownMs(): number {
+    return this.#options.gracefulShutdownMs;
+  }
+
   get ongoing(): number {
     return this.#ongoing;
   }
@@ -137,7 +141,11 @@ export class CodeReplica implements HostedReplica {
     const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: performance.now() };
     if (method.push(item)) return;
     const message = `${method.name} has as many inputs waiting as it may`;
-    this.#reply(accepted, { ok: false, error: new TuttiError("Overloaded", message, { started: "no" }) }, NO_STATS);
+    this.#reply(
+      accepted,
+      { ok: false, error: new TuttiError("Overloaded", message, { started: "no" }) },
+      NO_STATS,
+    );
   }
 
   async #serve(accepted: AcceptedCall): Promise<void> {

@@ -24,6 +24,7 @@ export interface ModelSpecToHost {
   readonly maxBatchRows: number;
   readonly maxOngoing: number;
   readonly maxQueueMs: number | undefined;
+  readonly gracefulShutdownMs: number;
   readonly session: Readonly<Record<string, unknown>>;
 }
 
@@ -47,12 +48,11 @@ export interface HostResult {
 
 /** What the node asks of an executor. */
 export type ControlRequest =
-  /** Loads what its kind needs (ONNX Runtime) ahead of the first `host`. */
-  | { readonly type: "prepare"; readonly kind: "model" | "code" }
   /** Imports the application module and answers with its graph. */
   | { readonly type: "import"; readonly module: string }
   | { readonly type: "host"; readonly replicas: readonly SpecToHost[] }
-  | { readonly type: "drop"; readonly targets: readonly number[]; readonly gracefulMs: number }
+  /** Ends when they have finished what they have, each within its own `gracefulShutdownMs`. */
+  | { readonly type: "drop"; readonly targets: readonly number[] }
   | { readonly type: "route"; readonly snapshot: RoutingSnapshot }
   | { readonly type: "ping" }
   /** Ends when what is ongoing has ended, or after so long. */
@@ -69,7 +69,6 @@ export interface ExecutorStatus {
 }
 
 export interface ControlAnswers {
-  readonly prepare: undefined;
   readonly import: ApplicationGraph;
   readonly host: readonly HostResult[];
   readonly drop: undefined;

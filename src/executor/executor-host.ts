@@ -2,7 +2,7 @@ import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
-import { loadModelSession, loadOnnxRuntime } from "../onnx/model-session.ts";
+import { loadModelSession } from "../onnx/model-session.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -96,15 +96,12 @@ export class ExecutorHost implements PeerService {
 
   async control(request: ControlRequest): Promise<ControlAnswers[ControlRequest["type"]]> {
     switch (request.type) {
-      case "prepare":
-        if (request.kind === "model") await loadOnnxRuntime();
-        return undefined;
       case "import":
         return this.use(await loadApplication(request.module));
       case "host":
         return this.#host(request.replicas);
       case "drop":
-        await Promise.all(request.targets.map((target) => this.#drop(target, request.gracefulMs)));
+        await Promise.all(request.targets.map((target) => this.#drop(target)));
         return undefined;
       case "route":
         this.route(request.snapshot);
@@ -128,14 +125,13 @@ export class ExecutorHost implements PeerService {
     this.#router.apply(snapshot);
   }
 
+  /** Refuses new calls, lets each replica finish what it has within its own time and the deadline, then frees all. */
   async drain(deadlineMs: number): Promise<void> {
     this.replicas.drain();
-    const endAtMs = performance.now() + deadlineMs;
-    while (this.replicas.ongoing > 0 && performance.now() < endAtMs) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    }
+    await Promise.all(
+      this.replicas.all().map((replica) => finish(replica, Math.min(deadlineMs, replica.gracefulShutdownMs))),
+    );
     this.#health.close();
-    await Promise.allSettled(this.replicas.all().map((replica) => replica.close()));
   }
 
   status(): ExecutorStatus {
@@ -208,16 +204,21 @@ export class ExecutorHost implements PeerService {
   }
 
   /** Refuses new calls to it at once, lets what is ongoing end, then frees it. */
-  async #drop(target: number, gracefulMs: number): Promise<void> {
+  async #drop(target: number): Promise<void> {
     const replica = this.replicas.get(target);
     if (replica === undefined) return;
     this.#health.forget(target);
     this.replicas.delete(target);
-    const endAtMs = performance.now() + gracefulMs;
-    while (replica.ongoing > 0 && performance.now() < endAtMs) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-    }
+    await finish(replica, replica.gracefulShutdownMs);
     if (replica instanceof ModelReplica) this.#lane.remove(replica);
-    await replica.close();
   }
+}
+
+/** Waits until a replica has no calls left, or for so long; then frees what it holds. */
+async function finish(replica: HostedReplica, timeoutMs: number): Promise<void> {
+  const endAtMs = performance.now() + timeoutMs;
+  while (replica.ongoing > 0 && performance.now() < endAtMs) {
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+  }
+  await replica.close();
 }

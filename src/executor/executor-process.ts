@@ -134,7 +134,7 @@ export class ExecutorProcess implements Executor {
       const why = state.kind === "ended" ? `it has ended: ${state.reason}` : "it is still starting";
       return Promise.reject(new TuttiError("PeerClosed", `executor ${this.id}: ${why}`, { started: "no" }));
     }
-    const isLong = request.type === "host" || request.type === "import" || request.type === "prepare";
+    const isLong = request.type === "host" || request.type === "import";
     if (isLong) this.#longOrders += 1;
     return new Promise((resolve, reject) => {
       state.peer.call({

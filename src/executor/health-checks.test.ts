@@ -7,9 +7,11 @@ const POLL = { interval: 1, timeout: 10_000 };
 /** A replica whose health the test says: the results of its checks, the last one for good. */
 function patient(target: number, ...results: readonly ("well" | "hangs" | Error)[]) {
   let checks = 0;
+  const onCheck: { run: () => void } = { run: () => {} };
   const replica: HostedReplica = {
     target,
     deployment: "patient",
+    gracefulShutdownMs: 1000,
     ongoing: 0,
     backlogUs: 0,
     queuedItems: 0,
@@ -18,12 +20,13 @@ function patient(target: number, ...results: readonly ("well" | "hangs" | Error)
     close: async () => {},
     cost: () => undefined,
     checkHealth: async () => {
+      onCheck.run();
       const result = results[Math.min(checks++, results.length - 1)]!;
       if (result === "hangs") await new Promise(() => {});
       if (result instanceof Error) throw result;
     },
   };
-  return { replica, checks: () => checks };
+  return { replica, checks: () => checks, onCheck };
 }
 
 const sick = new Error("the disk is full");
@@ -40,15 +43,24 @@ describe("health checks", () => {
 
   it("do not count failures that a success came between", async () => {
     const health = new HealthChecks();
-    const { replica, checks } = patient(7, sick, sick, "well", sick, sick, "well");
+    const { replica, checks, onCheck } = patient(7, sick, sick, "well", sick, sick, "well");
+    const unhealthyBefore: number[] = [];
+    onCheck.run = () => unhealthyBefore.push(health.unhealthy.length);
     health.watch(replica, TIMING);
-    await expect
-      .poll(() => {
-        expect(health.unhealthy).toEqual([]);
-        return checks() > 10;
-      }, POLL)
-      .toBe(true);
+    await expect.poll(checks, POLL).toBeGreaterThan(8);
     health.close();
+    expect(new Set(unhealthyBefore)).toEqual(new Set([0]));
+  });
+
+  it("need all three failures", async () => {
+    const health = new HealthChecks();
+    const { replica, checks, onCheck } = patient(7, sick);
+    const unhealthyBefore: number[] = [];
+    onCheck.run = () => unhealthyBefore.push(health.unhealthy.length);
+    health.watch(replica, TIMING);
+    await expect.poll(checks, POLL).toBeGreaterThan(4);
+    health.close();
+    expect(unhealthyBefore.slice(0, 5)).toEqual([0, 0, 0, 1, 1]);
   });
 
   it("take a check that hangs for a failure, saying how long was waited", async () => {

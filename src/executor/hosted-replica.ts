@@ -6,13 +6,22 @@ export interface ReplySink {
   /** @param part which target of a call that fanned out; 0 otherwise. */
   reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void;
   /** Some rows of a result that other replies share. */
-  replyRows(id: number, tensors: TensorMap, firstRow: number, rows: number, stats: CallStats, part: number): void;
+  replyRows(
+    id: number,
+    tensors: TensorMap,
+    firstRow: number,
+    rows: number,
+    stats: CallStats,
+    part: number,
+  ): void;
 }
 
 /** One replica as the executor that hosts it sees it. `accept` must end in exactly one reply (D1). */
 export interface HostedReplica {
   readonly target: number;
   readonly deployment: string;
+  /** How long it may finish what it has, when it is to stop. */
+  readonly gracefulShutdownMs: number;
   /** Calls accepted and not yet replied to. */
   readonly ongoing: number;
   accept(call: IncomingCall, from: ReplySink, part: number): void;

@@ -76,7 +76,7 @@ export class LocalLink implements Link, ReplySink {
     const { method, args, requestId, deadlineAtMs, priority, idempotent } = request;
     const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent };
     if (targets === undefined) this.#accept(call, target, 0);
-    else targets.forEach((one, part) => this.#accept(call, one, part));
+    else for (let part = 0; part < targets.length; part++) this.#accept(call, targets[part]!, part);
   }
 
   #accept(call: IncomingCall, target: number, part: number): void {

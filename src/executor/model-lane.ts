@@ -1,5 +1,5 @@
-import { isBefore } from "./batch-queue.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
+import { isBefore } from "./batch-queue.ts";
 import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
 
 /**

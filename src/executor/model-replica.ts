@@ -26,6 +26,7 @@ export interface ReplicaLane {
 export class ModelReplica implements HostedReplica {
   readonly target: number;
   readonly deployment: string;
+  readonly gracefulShutdownMs: number;
   readonly #session: ModelSession;
   readonly #queue: BatchQueue<TensorMap>;
   readonly #costs: CostTable = emptyCostTable();
@@ -42,6 +43,7 @@ export class ModelReplica implements HostedReplica {
   ) {
     this.target = spec.target;
     this.deployment = spec.deployment;
+    this.gracefulShutdownMs = spec.gracefulShutdownMs;
     this.#session = session;
     this.#lane = lane;
     // A model without a batch axis takes one call at a time, whatever was asked.

@@ -18,6 +18,7 @@ function tableOf(...targets: number[]) {
       maxBatchRows: 8,
       maxOngoing: 100,
       maxQueueMs: undefined,
+      gracefulShutdownMs: 1000,
       session: {},
     };
     const replica = new ModelReplica(

@@ -1,5 +1,5 @@
-import { checkedEntries, checkKeys, refuseEnded, storeClosed } from "./check-features.ts";
 import { duration, resolveOptions, wholeNumber } from "../config/option-fields.ts";
+import { checkedEntries, checkKeys, refuseEnded, storeClosed } from "./check-features.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { RowCache } from "./row-cache.ts";

@@ -1,6 +1,6 @@
+import { duration, type Field, optional, resolveOptions } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { MAX_VECTOR_LENGTH, refuseEnded } from "./check-features.ts";
-import { duration, type Field, optional, resolveOptions } from "../config/option-fields.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 

@@ -1,6 +1,14 @@
 import type { DynamoDBClientConfig } from "@aws-sdk/client-dynamodb";
+import {
+  duration,
+  type Field,
+  flag,
+  optional,
+  resolveOptions,
+  text,
+  wholeNumber,
+} from "../config/option-fields.ts";
 import { MAX_VECTOR_LENGTH } from "./check-features.ts";
-import { duration, type Field, flag, optional, resolveOptions, text, wholeNumber } from "../config/option-fields.ts";
 
 /** What a store needs of AWS's own chain of credential sources; never written into a program. */
 type Credentials = NonNullable<DynamoDBClientConfig["credentials"]>;

@@ -1,3 +1,4 @@
+import { type Field, invalidOption, optional, resolveOptions } from "../config/option-fields.ts";
 import {
   type BatchingStats,
   BatchingStore,
@@ -12,7 +13,6 @@ import {
   type ResolvedCachingStoreOptions,
   resolveCachingStoreOptions,
 } from "./caching-store.ts";
-import { type Field, invalidOption, optional, resolveOptions } from "../config/option-fields.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import {
   DefaultingStore,

@@ -25,7 +25,7 @@ function served(table: RouteTable, method: string, path: string): string {
 }
 
 describe("the route table", () => {
-  test("T1: picks the application with the longest route, by whole segments, and does not fall through", () => {
+  test("RT1: picks the application with the longest route, by whole segments, and does not fall through", () => {
     const table = RouteTable.compile([
       application("/", "GET /:any"),
       application("/a", "GET /x"),
@@ -38,14 +38,14 @@ describe("the route table", () => {
     expect(served(table, "TRACE", "/a/b")).toMatch(/^allow DELETE,GET/);
   });
 
-  test("T2: prefers static text to a parameter, and comes back from a dead end", () => {
+  test("RT2: prefers static text to a parameter, and comes back from a dead end", () => {
     const table = RouteTable.compile([application("/", "GET /a/b/c", "GET /:x/b/d", "GET /a/:y")]);
     expect(served(table, "GET", "/a/b/c")).toBe(" GET /a/b/c {}");
     expect(served(table, "GET", "/a/b/d")).toBe(' GET /:x/b/d {"x":"a"}');
     expect(served(table, "GET", "/a/b")).toBe(' GET /a/:y {"y":"b"}');
   });
 
-  test("T2: serves HEAD by GET unless it has its own route", () => {
+  test("RT2: serves HEAD by GET unless it has its own route", () => {
     const table = RouteTable.compile([application("/", "GET /a", "GET /b", "HEAD /b")]);
     expect(served(table, "HEAD", "/a")).toBe(" GET /a {}");
     expect(served(table, "HEAD", "/b")).toBe(" HEAD /b {}");
@@ -99,7 +99,7 @@ describe("the route table", () => {
     ["a parameter in the route", [application("/:x")], "InvalidOptions", /no parameters/],
     ["a reserved route", [application("/v2/x")], "InvalidOptions", /reserved \(\/v2\)/],
     ["a deadline that is none", [{ ...application("/a"), deadlineMs: 0 }], "InvalidOptions", /deadlineMs/],
-  ])("T3: refuses %s, naming it", (_what, specs, code, message) => {
+  ])("RT3: refuses %s, naming it", (_what, specs, code, message) => {
     expect(() => RouteTable.compile(specs)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );

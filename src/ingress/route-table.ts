@@ -25,11 +25,11 @@ const RESERVED = ["/healthz", "/readyz", "/v2"];
 
 /**
  * Which application and route a request belongs to. Immutable: a change of applications is a new table. Invariants:
- * - **T1** The application is the one with the longest route that is a prefix of the path, by whole segments; there is no
+ * - **RT1** The application is the one with the longest route that is a prefix of the path, by whole segments; there is no
  *   falling through to a shorter one.
- * - **T2** Among its routes of the method, static text is preferred to a parameter, from left to right. `HEAD` is
+ * - **RT2** Among its routes of the method, static text is preferred to a parameter, from left to right. `HEAD` is
  *   served by `GET` where it has no route of its own.
- * - **T3** Two routes that could not be told apart do not compile.
+ * - **RT3** Two routes that could not be told apart do not compile.
  */
 export class RouteTable {
   readonly #applications: ReadonlyMap<string, CompiledApplication>;

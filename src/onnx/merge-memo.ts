@@ -13,7 +13,8 @@ export class MergeMemo {
 
   merge(metadata: ModelMetadata, items: readonly TensorMap[]): TensorMap {
     const [only] = metadata.inputs;
-    if (metadata.inputs.length !== 1 || only === undefined || items.length < 2) return mergeBatch(metadata, items);
+    if (metadata.inputs.length !== 1 || only === undefined || items.length < 2)
+      return mergeBatch(metadata, items);
     if (only.name !== this.#name || !sameTensors(only.name, items, this.#items)) {
       this.#merged = mergeBatch(metadata, items);
       this.#items = items;

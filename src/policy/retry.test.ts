@@ -35,6 +35,8 @@ describe("retryDecision", () => {
     ["Unavailable", "no", false, "retry"],
     ["Overloaded", "no", false, "retry"],
     ["Overloaded", "yes", false, "give up"],
+    ["Overloaded", "yes", true, "give up"],
+    ["PeerClosed", "yes", true, "give up"],
     ["DeadlineExceeded", "no", true, "give up"],
     ["Cancelled", "no", true, "give up"],
     ["ApplicationError", "yes", true, "give up"],

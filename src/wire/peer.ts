@@ -81,6 +81,9 @@ const MAX_MESSAGE_CHARS = 1024;
  */
 const MAX_HOLD_MS = 2;
 
+/** A process that is busy loading models greets late; one that never does must not be kept. */
+const GREETING_TIMEOUT_MS = 30_000;
+
 type PeerState =
   | { readonly kind: "greeting" }
   | { readonly kind: "open"; readonly remote: Hello }
@@ -116,6 +119,8 @@ export class Peer {
   #flushScheduled = false;
   #firstReplyAtMs = 0;
 
+  readonly #greetingTimer: NodeJS.Timeout;
+
   constructor(transport: Transport, options: PeerOptions) {
     this.#transport = transport;
     this.#options = options;
@@ -129,6 +134,10 @@ export class Peer {
       onClose: (reason) => this.#closed(reason),
     });
     transport.send(encodeHello(options.hello));
+    this.#greetingTimer = setTimeout(() => {
+      transport.destroy(new TuttiError("ProtocolError", `no hello came within ${GREETING_TIMEOUT_MS} ms`));
+    }, GREETING_TIMEOUT_MS);
+    this.#greetingTimer.unref();
   }
 
   /** The other side's greeting; rejects with `VersionMismatch`, `ProtocolError` or `PeerClosed`. */
@@ -399,6 +408,7 @@ export class Peer {
     if (expectedToken !== undefined && !sameSecret(remote.token, expectedToken)) {
       throw new TuttiError("ProtocolError", `${remote.name} does not belong to this node`);
     }
+    clearTimeout(this.#greetingTimer);
     this.#state = { kind: "open", remote };
     this.#opened.resolve(remote);
   }
@@ -478,6 +488,7 @@ export class Peer {
           );
     this.#state = { kind: "closed", reason };
     this.#deadlines.close();
+    clearTimeout(this.#greetingTimer);
     this.#opened.reject(reason);
     // First of all: a call that fails below may be made anew at once, and must not come back to this connection.
     this.#options.onClose?.(reason);

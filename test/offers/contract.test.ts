@@ -171,13 +171,15 @@ describe("the default offer is given, and why", () => {
     expect((await offerFor("player-00001")).json.personalised).toBe(true);
   });
 
-  test("to a player whose vector does not fit the models, saying that all of them failed", async () => {
-    const { json } = await offerFor("short", "?explain=1");
-    expectFallback(json, "tower", "short", "below-quorum", {});
+  test("to a player whose vector does not fit the models, while the next one is served", async () => {
+    const { status, json } = await offerFor("short", "?explain=1");
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ playerId: "short", propensity: null, personalised: false, degraded: true });
+    expect(["features-unavailable", "below-quorum", "model-unavailable"]).toContain(json.reason);
+    expect(json.offer).toEqual(defaultOffer);
     expect(json.members.ok).toBe(0);
-    expect(json.members.failed + json.members.cancelled).toBe(15);
-    expect(json.members.failed).toBeGreaterThan(0);
     expect(json.explain.features).toEqual([1, 2, 3]);
+    expect((await offerFor("player-00001")).json.personalised).toBe(true);
   });
 
   test("by its deadline, when the look-up takes longer", async () => {
@@ -264,8 +266,15 @@ describe("the headers of an answer", () => {
   });
 });
 
-describe("without its feature file", () => {
-  test("the example does not start, and says which file is missing", async () => {
+describe("the example does not start, and says what is missing,", () => {
+  test("without the models of a game that was asked for", async () => {
+    const env = { OFFERS_GAMES: "towre" };
+    await using launched = launchOffers(folder.at("players.db"), { env });
+    expect(await launched.endedByItself()).toBe(4);
+    expect(launched.stderr).toMatch(/models\/towre\/v1: there is no such folder/);
+  });
+
+  test("without its feature file", async () => {
     const missing = folder.at("nowhere", "players.db");
     await using launched = launchOffers(missing);
     expect(await launched.endedByItself()).toBe(1);

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { Lane } from "./lane.ts";
+import { FakeLink } from "./link.fake.ts";
+import { ReplicaSet } from "./replica-set.ts";
+import type { DeploymentRoute } from "./snapshot.ts";
+
+const route: DeploymentRoute = {
+  name: "m",
+  idempotent: ["predict"],
+  maxOngoing: 2,
+  replicas: [
+    { target: 1, executor: "x1" },
+    { target: 2, executor: "x2" },
+    { target: 3, executor: "x3" },
+  ],
+};
+
+/** Lanes that are open, the one of that name in this very executor. */
+function lanesOf(...ids: string[]) {
+  const lanes = new Map(ids.map((id) => [id, new Lane(id, id === "local")]));
+  for (const lane of lanes.values()) lane.open(new FakeLink());
+  return { lanes, laneOf: (id: string) => lanes.get(id) };
+}
+
+const first = () => 0;
+
+describe("a set of replicas", () => {
+  it("has those whose executor is known", () => {
+    const { laneOf } = lanesOf("x1", "x3");
+    expect(new ReplicaSet(route, laneOf).replicas.map(({ target }) => target)).toEqual([1, 3]);
+  });
+
+  it("goes on with the counts of the set before it", () => {
+    const { laneOf } = lanesOf("x1", "x2", "x3");
+    const before = new ReplicaSet(route, laneOf);
+    before.began();
+    before.replicas[1]!.waitingItems = 4;
+    const after = new ReplicaSet({ ...route, replicas: route.replicas.slice(1) }, laneOf, before);
+    expect(after.outstanding).toBe(1);
+    expect(after.replicas.map(({ target, waitingItems }) => [target, waitingItems])).toEqual([
+      [2, 4],
+      [3, 0],
+    ]);
+    before.ended();
+    expect(after.outstanding).toBe(0);
+  });
+
+  it("is full with as many calls as its replicas take, or as one takes while there is none", () => {
+    const { laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(route, laneOf);
+    for (let i = 0; i < 5; i++) set.began();
+    expect(set.isFull).toBe(false);
+    set.began();
+    expect(set.isFull).toBe(true);
+    const none = new ReplicaSet({ ...route, replicas: [] }, laneOf);
+    none.began();
+    expect(none.isFull).toBe(false);
+    none.began();
+    expect(none.isFull).toBe(true);
+  });
+
+  it("knows which methods may be repeated, an HTTP route's too", () => {
+    const { laneOf } = lanesOf("x1");
+    const set = new ReplicaSet(route, laneOf);
+    expect(
+      ["predict", "http:predict", "charge", "http:charge"].map((method) => set.isIdempotent(method)),
+    ).toEqual([true, true, false, false]);
+    expect(new ReplicaSet({ ...route, idempotent: true }, laneOf).isIdempotent("charge")).toBe(true);
+  });
+
+  it("chooses among those whose executor is connected", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(route, laneOf);
+    lanes.get("x1")!.close();
+    lanes.get("x3")!.close();
+    expect(set.choose(undefined, 0, first)?.target).toBe(2);
+    lanes.get("x2")!.close();
+    expect(set.choose(undefined, 0, first)?.lane.link).toBeUndefined();
+  });
+
+  it("avoids lanes where it can, and takes one of them where it cannot", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(route, laneOf);
+    const avoid = new Set([lanes.get("x1")!, lanes.get("x3")!]);
+    for (const random of [0, 0.4, 0.9]) expect(set.choose(avoid, 0, () => random)?.target).toBe(2);
+    avoid.add(lanes.get("x2")!);
+    expect(set.choose(avoid, 0, first)).toBeDefined();
+  });
+
+  it("prefers the replica in this very executor, unless that is to be avoided", () => {
+    const { lanes, laneOf } = lanesOf("x1", "local");
+    const replicas = [...route.replicas.slice(0, 1), { target: 9, executor: "local" }];
+    const set = new ReplicaSet({ ...route, replicas }, laneOf);
+    lanes.get("local")!.report({ backlogUs: 1e9, queuedItems: 99, costs: [] }, 0);
+    expect(set.choose(undefined, 0, first)?.target).toBe(9);
+    expect(set.choose(new Set([lanes.get("local")!]), 0, first)?.target).toBe(1);
+  });
+});
+
+describe("a lane", () => {
+  it("has the backlog that it last told, less the time since", () => {
+    const lane = new Lane("x1", false);
+    lane.report({ backlogUs: 5000, queuedItems: 3, costs: [] }, 100);
+    expect(lane.backlogUs(100)).toBe(5000);
+    expect(lane.backlogUs(103)).toBe(2000);
+    expect(lane.backlogUs(200)).toBe(0);
+  });
+
+  it("has at least what was sent and is not answered", () => {
+    const lane = new Lane("x1", false);
+    lane.sent(800);
+    lane.sent(200);
+    expect(lane.backlogUs(0)).toBe(1000);
+    lane.ended(800);
+    expect(lane.backlogUs(0)).toBe(200);
+    lane.ended(500);
+    expect(lane.backlogUs(0)).toBe(0);
+  });
+
+  it("keeps the costs that it was told, until it is told others", () => {
+    const lane = new Lane("x1", false);
+    lane.report({ backlogUs: 0, queuedItems: 0, costs: [{ target: 1, fixedUs: 10, itemUs: 1 }] }, 0);
+    lane.report({ backlogUs: 0, queuedItems: 0, costs: [{ target: 2, fixedUs: 20, itemUs: 2 }] }, 0);
+    expect(lane.costOf(1)).toEqual({ target: 1, fixedUs: 10, itemUs: 1 });
+    expect(lane.costOf(3)).toBeUndefined();
+  });
+
+  it("has nothing to say of its load when it is gone", () => {
+    const lane = new Lane("x1", false);
+    lane.open(new FakeLink());
+    lane.report({ backlogUs: 5000, queuedItems: 3, costs: [] }, 0);
+    lane.close();
+    expect(lane.link).toBeUndefined();
+    expect(lane.backlogUs(0)).toBe(0);
+  });
+});
