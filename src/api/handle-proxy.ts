@@ -45,7 +45,8 @@ export function createHandle<T>(target: HandleTarget): Handle<T> {
   const proxy = new Proxy(Object.create(null) as object, {
     get: (_, name) => {
       // `await handle` and promise resolution look for `then`: a handle is not a promise.
-      if (typeof name === "symbol" || name === "then") return undefined;
+      // Neither is it data, so that logging one makes no calls.
+      if (typeof name === "symbol" || name === "then" || name === "toJSON") return undefined;
       let method = methods.get(name);
       if (method === undefined) {
         method = name === "with" ? withOptions : remoteMethod(target, name);

@@ -40,7 +40,8 @@ export function planSlots(graph: ApplicationGraph, limits: PlanLimits): Plan {
   const waiting = classes.filter(({ options }) => !options.compute);
   const mostReplicas = Math.max(0, ...waiting.map(({ options }) => options.replicas.initial));
   const shared = numbered("code", Math.min(limits.codeExecutors, mostReplicas));
-  const lanes = models.length === 0 ? [] : numbered("lane", limits.lanes);
+  const modelReplicas = models.reduce((sum, { options }) => sum + options.replicas.initial, 0);
+  const lanes = numbered("lane", Math.min(limits.lanes, modelReplicas));
   const own = classes
     .filter(({ options }) => options.compute)
     .flatMap(({ name, options }) => numbered(`code-${name}-`, options.replicas.initial));
@@ -123,8 +124,9 @@ export interface LiveReplica {
 
 /** The routes of a snapshot: every deployment, with the replicas that are ready now. */
 export function toRoutes(graph: ApplicationGraph, live: readonly LiveReplica[]): DeploymentRoute[] {
-  return graph.deployments.map(({ name, options }) => ({
+  return graph.deployments.map(({ kind, name, options }) => ({
     name,
+    waits: kind === "class" && !options.compute,
     idempotent: options.idempotent,
     maxOngoing: options.maxOngoingRequests,
     replicas: live

@@ -7,6 +7,7 @@ import type { DeploymentRoute } from "./snapshot.ts";
 const route: DeploymentRoute = {
   name: "m",
   idempotent: ["predict"],
+  waits: false,
   maxOngoing: 2,
   replicas: [
     { target: 1, executor: "x1" },
@@ -132,5 +133,59 @@ describe("a lane", () => {
     lane.close();
     expect(lane.link).toBeUndefined();
     expect(lane.backlogUs(0)).toBe(0);
+  });
+});
+
+describe("a set of replicas that only wait for others", () => {
+  const waiting = { ...route, waits: true };
+
+  it("sends the calls of one tick the way of the first (D6)", async () => {
+    const { laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(waiting, laneOf);
+    let draws = 0;
+    const random = () => (draws++ % 3) / 3;
+    const chosen = new Set(Array.from({ length: 10 }, () => set.choose(undefined, 0, random)?.target));
+    expect(chosen.size).toBe(1);
+  });
+
+  it("spreads the calls of different ticks, and of one tick that brings very many", async () => {
+    const { laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(waiting, laneOf);
+    const chosen: number[] = [];
+    const call = () => {
+      const replica = set.choose(undefined, 0, first)!;
+      replica.waitingItems += 1;
+      replica.lane.sent(1000);
+      chosen.push(replica.target);
+    };
+    call();
+    await new Promise(setImmediate);
+    call();
+    expect(new Set(chosen).size).toBe(2);
+    for (let i = 0; i < 40; i++) call();
+    expect(
+      Math.max(...[1, 2, 3].map((target) => chosen.filter((one) => one === target).length)),
+    ).toBeLessThan(30);
+  });
+
+  it("does not follow to a replica whose executor went away, nor on a second attempt", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(waiting, laneOf);
+    const leader = set.choose(undefined, 0, first)!;
+    expect(set.choose(new Set([leader.lane]), 0, first)).not.toBe(leader);
+    lanes.get(leader.lane.id)!.close();
+    expect(set.choose(undefined, 0, first)).not.toBe(leader);
+  });
+});
+
+describe("whether there is another replica", () => {
+  it("counts neither the lane itself, nor those avoided, nor those that are not connected", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet(route, laneOf);
+    const [x1, x2, x3] = ["x1", "x2", "x3"].map((id) => lanes.get(id)!) as [Lane, Lane, Lane];
+    expect(set.hasOther(x1, undefined)).toBe(true);
+    expect(set.hasOther(x1, new Set([x2]))).toBe(true);
+    x3.close();
+    expect(set.hasOther(x1, new Set([x2]))).toBe(false);
   });
 });

@@ -6,6 +6,11 @@ import type { DeploymentRoute } from "./snapshot.ts";
 /** Before a replica has said what it costs: calls are counted, not timed. */
 const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
 
+/**
+ * Calls in a row that may follow one another to a replica that only waits. More than that are worth another core.
+ */
+const MAX_FOLLOWING = 16;
+
 /** One replica and what this router has outstanding there. */
 export interface RoutedReplica {
   readonly target: number;
@@ -20,6 +25,10 @@ export class ReplicaSet {
   readonly #maxOngoing: number;
   readonly replicas: readonly RoutedReplica[];
   readonly #local: RoutedReplica | undefined;
+  readonly #waits: boolean;
+  /** Where the first call of this tick went, for those that follow it. */
+  #leader: RoutedReplica | undefined;
+  #followers = 0;
   /** Shared with the sets before and after this one: calls end where they began. */
   readonly #ongoing: { calls: number };
 
@@ -34,6 +43,7 @@ export class ReplicaSet {
       const lane = laneOf(executor);
       return lane === undefined ? [] : [known ?? { target, lane, waitingItems: 0 }];
     });
+    this.#waits = route.waits;
     this.#local = this.replicas.find(({ lane }) => lane.isLocal);
   }
 
@@ -55,6 +65,9 @@ export class ReplicaSet {
   /**
    * The replica for the next call, among those whose executor is connected; those in `avoid` only if there is no other.
    * A replica in this very executor is taken before all: a call that stays in its process costs nothing to carry.
+   *
+   * Calls of one tick to a class that only waits follow the first of them: they share a frame on the way, and what
+   * they cause shares frames again (D6). Two executors that got half each would cost nearly twice as many.
    */
   choose(
     avoid: ReadonlySet<Lane> | undefined,
@@ -69,7 +82,43 @@ export class ReplicaSet {
       candidates = fresh.length > 0 ? fresh : open;
     }
     if (candidates.length <= 1) return candidates[0];
+    if (this.#waits && avoid === undefined) return this.#follow(candidates, nowMs, random);
+    return this.#best(candidates, nowMs, random);
+  }
+
+  #follow(
+    candidates: readonly RoutedReplica[],
+    nowMs: number,
+    random: () => number,
+  ): RoutedReplica | undefined {
+    const leader = this.#leader;
+    if (leader?.lane.link !== undefined && this.#followers < MAX_FOLLOWING) {
+      this.#followers += 1;
+      return leader;
+    }
+    if (leader === undefined) {
+      setImmediate(() => {
+        this.#leader = undefined;
+      });
+    }
+    this.#followers = 0;
+    this.#leader = this.#best(candidates, nowMs, random);
+    return this.#leader;
+  }
+
+  #best(
+    candidates: readonly RoutedReplica[],
+    nowMs: number,
+    random: () => number,
+  ): RoutedReplica | undefined {
     return candidates[chooseReplica(candidates.length, (index) => loadOf(candidates[index]!, nowMs), random)];
+  }
+
+  /** Whether there is a connected replica elsewhere than on this lane and those avoided. */
+  hasOther(lane: Lane, avoid: ReadonlySet<Lane> | undefined): boolean {
+    return this.replicas.some(
+      (other) => other.lane !== lane && other.lane.link !== undefined && avoid?.has(other.lane) !== true,
+    );
   }
 
   began(): void {

@@ -121,7 +121,9 @@ export class RoutedCall implements CallRequest, PendingCall {
       attempts: this.#attempts,
       deaths: this.#deaths,
     });
-    if (decision === "give up") return this.end(outcome, stats);
+    // A full replica is not asked again: only another one may have room.
+    const isPointless = error.code === "Overloaded" && !this.#set.hasOther(state.replica.lane, this.#avoid);
+    if (decision === "give up" || isPointless) return this.end(outcome, stats);
     if (decision === "poison") {
       const message = `${this.deployment}.${this.method}(): ${this.#deaths} executors died while they had this input; given up`;
       return this.end(

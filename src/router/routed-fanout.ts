@@ -123,7 +123,7 @@ class LanePart implements FanoutRequest {
   }
 
   onPart(part: number, outcome: CallOutcome, stats: CallStats): void {
-    const { member, replica } = this.#release(part);
+    const { member, replica, set } = this.#release(part);
     const { call } = this.#fanout;
     if (outcome.ok) return call.onEnd(member, outcome, stats);
     const { code, started } = outcome.error;
@@ -133,7 +133,8 @@ class LanePart implements FanoutRequest {
     if (decision === "retry" && this.#fanout.isCancelled) {
       return call.onEnd(member, { ok: false, error: cancelled() }, stats);
     }
-    if (decision === "retry")
+    const isPointless = code === "Overloaded" && !set.hasOther(replica.lane, undefined);
+    if (decision === "retry" && !isPointless)
       return this.#fanout.goAlone(member, { attempts: 1, deaths, avoid: replica.lane });
     call.onEnd(member, outcome, stats);
   }

@@ -12,6 +12,7 @@ import type { DeploymentRoute, RoutingSnapshot } from "./snapshot.ts";
 const m: DeploymentRoute = {
   name: "m",
   idempotent: false,
+  waits: false,
   maxOngoing: 100,
   replicas: [
     { target: 1, executor: "x1" },
@@ -353,9 +354,18 @@ describe("a failed attempt (R3)", () => {
     const { router, link } = network([m]);
     const { ended } = callTo(router);
     for (let i = 0; i < 10; i++)
+      for (const id of ["x1", "x2"]) link(id).open[0]?.end(failed("Draining", "no"));
+    expect(codeOf(await ended)).toBe("Draining");
+    expect(link("x1").sent.length + link("x2").sent.length).toBe(MAX_ATTEMPTS);
+  });
+
+  it("asks each replica once when they are full (D4)", async () => {
+    const { router, link } = network([m]);
+    const { ended } = callTo(router);
+    for (let i = 0; i < 10; i++)
       for (const id of ["x1", "x2"]) link(id).open[0]?.end(failed("Overloaded", "no"));
     expect(codeOf(await ended)).toBe("Overloaded");
-    expect(link("x1").sent.length + link("x2").sent.length).toBe(MAX_ATTEMPTS);
+    expect(link("x1").sent.length + link("x2").sent.length).toBe(2);
   });
 
   it("is an input's that ended two executors: it is given up as PoisonInput (D10)", async () => {

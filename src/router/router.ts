@@ -197,7 +197,7 @@ export class Router implements CallPort {
 
   /** A deployment that no snapshot named yet: its calls wait like those of one without replicas (R2). */
   #unknownSet(name: string): ReplicaSet {
-    const route = { name, idempotent: false, maxOngoing: 1024, replicas: [] };
+    const route = { name, idempotent: false, waits: false, maxOngoing: 1024, replicas: [] };
     const set = new ReplicaSet(route, () => undefined);
     if (this.#sets.size < 4096) this.#sets.set(name, set);
     return set;

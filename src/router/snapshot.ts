@@ -14,6 +14,8 @@ export interface ExecutorAddress {
 export interface DeploymentRoute {
   readonly name: string;
   readonly idempotent: boolean | readonly string[];
+  /** Its replicas only wait for others: calls of one tick are worth more together than apart (see `ReplicaSet`). */
+  readonly waits: boolean;
   /** Calls one replica takes at a time. */
   readonly maxOngoing: number;
   readonly replicas: readonly ReplicaAddress[];

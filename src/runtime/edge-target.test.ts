@@ -53,7 +53,13 @@ function edgeOf(graph: ApplicationGraph) {
     version: 1,
     executors: [{ id: "x1", socketPath: "" }],
     deployments: [
-      { name: "Supervisor", idempotent: false, maxOngoing: 100, replicas: [{ target: 1, executor: "x1" }] },
+      {
+        name: "Supervisor",
+        idempotent: false,
+        waits: true,
+        maxOngoing: 100,
+        replicas: [{ target: 1, executor: "x1" }],
+      },
     ],
   });
   const target = new EdgeTarget(router, graph, () => ({ ready: false, reason: "m01 has 0 of 1 replicas" }));
