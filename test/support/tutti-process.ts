@@ -7,6 +7,7 @@ import { isRunning, listeningExecutors, MARK, markedPids, type SeenExecutor } fr
 import { REPOSITORY, TempFolder } from "./temp-folder.ts";
 import { waitFor } from "./wait-for.ts";
 
+const READY = /is ready: .* at (\S+)/;
 const CLI = `${REPOSITORY}/dist/cli/main.js`;
 
 export interface TuttiOptions {
@@ -57,14 +58,23 @@ export class TuttiProcess implements AsyncDisposable {
   /** Starts it and waits for the line that says where it serves. */
   static async ready(module: string, options: TuttiOptions = {}): Promise<TuttiProcess> {
     const started = new TuttiProcess(module, options);
-    const over = started.ended.then(() => "over" as const);
-    const isReady = waitFor(() => /is ready: .* at (\S+)/.test(started.stderr), {
+    const over = started.ended.then(() => {
+      throw new Error(`it ended at its start: ${started.stderr}`);
+    });
+    const isReady = waitFor(() => READY.test(started.stderr), {
       what: "the line that it is ready",
       timeoutMs: 45_000,
       everyMs: 5,
     });
-    if ((await Promise.race([isReady, over])) === "over")
-      throw new Error(`it ended at its start: ${started.stderr}`);
+    try {
+      await Promise.race([isReady, over]);
+    } catch (thrown) {
+      // Whichever lost the race has nobody to hear of it.
+      isReady.catch(() => {});
+      await started[Symbol.asyncDispose]();
+      throw thrown;
+    }
+    over.catch(() => {});
     return started;
   }
 
@@ -81,7 +91,7 @@ export class TuttiProcess implements AsyncDisposable {
   }
 
   get port(): number {
-    const url = /is ready: .* at (\S+)/.exec(this.stderr)?.[1];
+    const url = READY.exec(this.stderr)?.[1];
     if (url === undefined) throw new Error(`it is not ready: ${this.stderr}`);
     return Number(new URL(url).port);
   }
