@@ -1,4 +1,5 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { applyEnvironmentDefaults } from "../config/environment.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { Tensor, type TensorArrays, type TensorMap } from "../wire/tensor.ts";
 import { asLoadError, asRunError } from "./explain-failure.ts";
@@ -45,6 +46,7 @@ let loadedOrt: Promise<OrtModule> | undefined;
 
 /** Also worth calling ahead of the first model, by a process that waits for one. */
 export function loadOnnxRuntime(): Promise<OrtModule> {
+  applyEnvironmentDefaults();
   loadedOrt ??= import("onnxruntime-node").then((module) => {
     // It would print to stderr what comes back as an exception, and warnings about other people's graphs.
     module.env.logLevel = "fatal";

@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
+import { childEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
 import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -55,12 +56,6 @@ const ENTRY = fileURLToPath(new URL(`../executor/entry${path.extname(import.meta
  * process: of no use to anyone here.
  */
 const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
-
-/**
- * ONNX Runtime 1.30 reports its use to its makers unless told not to, which costs each process a thread, start-up time
- * and files in the temporary folder. Who wants that sets the variable to 0.
- */
-const EXECUTOR_ENV = { ORT_DISABLE_TELEMETRY: "1" };
 
 /**
  * The composition root of a node with one application: executors, router, runner and edge, wired.
@@ -137,7 +132,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
     runDirectory,
     entry: ENTRY,
     nodeFlags: EXECUTOR_FLAGS,
-    env: { ...EXECUTOR_ENV, ...process.env },
+    env: childEnvironment(),
     spares: nodeOptions.spares,
     startTimeoutMs: START_TIMEOUT_MS,
     heartbeat: {
