@@ -101,7 +101,7 @@ export class BatchQueue<I> {
       }
       this.#items = alive;
     }
-    this.#cancelled.clear();
+    if (this.#cancelled.size > 0) this.#cancelled.clear();
   }
 
   #isCancelled(item: QueuedItem<I>): boolean {

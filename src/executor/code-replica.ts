@@ -40,7 +40,8 @@ export class CodeReplica implements HostedReplica {
   readonly #batched = new Map<string, BatchedMethod>();
   readonly #routes: readonly Route[] | undefined;
   readonly #servedBy: ServedBy;
-  readonly #served = new Map<ReplySink, Map<number, ServedCall>>();
+  /** Calls being worked on, each at its `place`. */
+  readonly #accepted: AcceptedCall[] = [];
   #ongoing = 0;
   #closed = false;
 
@@ -83,20 +84,18 @@ export class CodeReplica implements HostedReplica {
     if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
     const served = new ServedCall(call, this.#servedBy);
-    let bySink = this.#served.get(from);
-    if (bySink === undefined) {
-      bySink = new Map();
-      this.#served.set(from, bySink);
-    }
-    bySink.set(call.id, served);
-    const accepted: AcceptedCall = { call, part, from, served };
+    const accepted: AcceptedCall = { call, part, from, served, place: this.#accepted.length };
+    this.#accepted.push(accepted);
     const batchedMethod = this.#batched.get(call.method);
     if (batchedMethod === undefined) void this.#serve(accepted);
     else this.#enqueue(batchedMethod, accepted);
   }
 
   cancel(id: number, from: ReplySink): void {
-    this.#served.get(from)?.get(id)?.abort(new TuttiError("Cancelled", "the caller gave the call up"));
+    const error = new TuttiError("Cancelled", "the caller gave the call up");
+    for (const { call, from: sink, served } of this.#accepted) {
+      if (call.id === id && sink === from) served.abort(error);
+    }
   }
 
   async checkHealth(): Promise<void> {
@@ -106,7 +105,7 @@ export class CodeReplica implements HostedReplica {
   async close(): Promise<void> {
     this.#closed = true;
     const error = new TuttiError("Draining", `${this.deployment} is stopping`, { started: "maybe" });
-    for (const bySink of this.#served.values()) for (const served of bySink.values()) served.abort(error);
+    for (const { served } of this.#accepted) served.abort(error);
     const notStarted = new TuttiError(error.code, error.message, { started: "no" });
     for (const method of this.#batched.values()) method.close(notStarted);
     const { [Symbol.asyncDispose]: dispose } = this.#instance as Partial<AsyncDisposable>;
@@ -177,12 +176,15 @@ export class CodeReplica implements HostedReplica {
     return result;
   }
 
-  #reply({ call, part, from, served }: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
+  #reply(accepted: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
     this.#ongoing -= 1;
+    const { call, part, from, served, place } = accepted;
     served.end();
-    const bySink = this.#served.get(from);
-    bySink?.delete(call.id);
-    if (bySink?.size === 0) this.#served.delete(from);
+    const last = this.#accepted.pop()!;
+    if (last !== accepted) {
+      this.#accepted[place] = last;
+      last.place = place;
+    }
     from.reply(call.id, outcome, stats, part);
   }
 }
@@ -193,4 +195,6 @@ interface AcceptedCall {
   readonly part: number;
   readonly from: ReplySink;
   readonly served: ServedCall;
+  /** Its index in the list of calls being worked on. */
+  place: number;
 }

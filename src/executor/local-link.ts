@@ -10,6 +10,7 @@ import {
   OutstandingFanout,
 } from "../wire/outstanding.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
+import { SlotTable } from "../wire/slot-table.ts";
 import type { TensorMap } from "../wire/tensor.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 
@@ -19,9 +20,8 @@ import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
  */
 export class LocalLink implements Link, ReplySink {
   readonly #replicaOf: (target: number) => HostedReplica | undefined;
-  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #outstanding = new SlotTable<Outstanding>();
   readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
-  #nextId = 1;
 
   constructor(replicaOf: (target: number) => HostedReplica | undefined) {
     this.#replicaOf = replicaOf;
@@ -62,8 +62,14 @@ export class LocalLink implements Link, ReplySink {
   }
 
   #begin(call: Outstanding): number {
-    const id = this.#nextId++;
-    this.#outstanding.set(id, call);
+    if (this.#outstanding.isFull) {
+      const error = new TuttiError("Overloaded", "too many calls within this executor are outstanding", {
+        started: "no",
+      });
+      queueMicrotask(() => call.fail(error));
+      return 0;
+    }
+    const id = this.#outstanding.add(call);
     this.#deadlines.add(call.request.deadlineAtMs);
     // After the caller's own turn: a reply must not come before the call has returned.
     queueMicrotask(() => this.#start(id, call));
@@ -71,7 +77,7 @@ export class LocalLink implements Link, ReplySink {
   }
 
   #start(id: number, { request, target, targets }: Outstanding): void {
-    if (!this.#outstanding.has(id)) return;
+    if (this.#outstanding.get(id) === undefined) return;
     // A request's fields may be accessors of a class: spreading it would lose them.
     const { method, args, requestId, deadlineAtMs, priority, idempotent } = request;
     const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent };
@@ -96,12 +102,12 @@ export class LocalLink implements Link, ReplySink {
 
   #expire(nowMs: number): number {
     let earliestMs = Number.POSITIVE_INFINITY;
-    for (const [id, { request }] of this.#outstanding) {
-      if (request.deadlineAtMs <= nowMs) {
+    this.#outstanding.forEach((id, { request: { deadlineAtMs } }) => {
+      if (deadlineAtMs <= nowMs) {
         const message = "the deadline passed before the reply";
         this.#abandon(id, new TuttiError("DeadlineExceeded", message, { started: "maybe" }));
-      } else earliestMs = Math.min(earliestMs, request.deadlineAtMs);
-    }
+      } else earliestMs = Math.min(earliestMs, deadlineAtMs);
+    });
     return earliestMs;
   }
 }

@@ -20,7 +20,8 @@ export interface LiveExchange {
 export class Connection {
   readonly socket: Socket;
   newest: LiveExchange | undefined;
-  readonly #live = new Set<LiveExchange>();
+  /** A list, not a set: see `src/wire/slot-table.ts` on what filling and emptying a set all the time costs. Nearly always one. */
+  #live: LiveExchange[] = [];
   readonly #requestIdForFaults: () => string;
   #bytesAtLastRequest = 0;
   #fault: TuttiError | undefined;
@@ -34,16 +35,16 @@ export class Connection {
   get isIdle(): boolean {
     const { socket } = this;
     return (
-      this.#live.size === 0 && socket.writableLength === 0 && socket.bytesRead === this.#bytesAtLastRequest
+      this.#live.length === 0 && socket.writableLength === 0 && socket.bytesRead === this.#bytesAtLastRequest
     );
   }
 
   get hasLive(): boolean {
-    return this.#live.size > 0;
+    return this.#live.length > 0;
   }
 
   opened(exchange: LiveExchange): void {
-    this.#live.add(exchange);
+    this.#live.push(exchange);
     this.newest = exchange;
   }
 
@@ -53,21 +54,23 @@ export class Connection {
 
   /** The answer has been handed to the operating system. */
   finished(exchange: LiveExchange): void {
-    this.#live.delete(exchange);
+    const place = this.#live.indexOf(exchange);
+    if (place >= 0) this.#live.splice(place, 1);
     if (this.newest === exchange) this.newest = undefined;
-    if (this.#fault !== undefined && this.#live.size === 0) this.#endWith(this.#fault);
+    if (this.#fault !== undefined && this.#live.length === 0) this.#endWith(this.#fault);
   }
 
   fail(error: TuttiError): void {
     if (this.#fault !== undefined) return;
     this.#fault = error;
     if (this.newest?.isReading) this.newest.refuse(error);
-    else if (this.#live.size === 0) this.#endWith(error);
+    else if (this.#live.length === 0) this.#endWith(error);
   }
 
   closed(): void {
-    for (const exchange of this.#live) exchange.abandon();
-    this.#live.clear();
+    const live = this.#live;
+    this.#live = [];
+    for (const exchange of live) exchange.abandon();
     this.newest = undefined;
   }
 

@@ -67,6 +67,10 @@ export class DeadlineWheel {
     entry.owner = undefined;
     entry.previous.next = entry.next;
     entry.next.previous = entry.previous;
+    // An entry that is done must not lead to those that came after it: a dead one in the collector's old generation
+    // would keep all of them.
+    entry.previous = entry;
+    entry.next = entry;
     this.#size--;
   }
 

@@ -11,11 +11,33 @@ const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
  */
 const MAX_FOLLOWING = 16;
 
-/** One replica and what this router has outstanding there. */
-export interface RoutedReplica {
+/**
+ * One replica and what this router has outstanding there. It is its own load: the choice is made for each member of
+ * each fan-out, and must not make garbage.
+ */
+export class RoutedReplica implements ReplicaLoad {
   readonly target: number;
   readonly lane: Lane;
-  waitingItems: number;
+  waitingItems = 0;
+  /** The moment for which the load is asked. */
+  nowMs = 0;
+
+  constructor(target: number, lane: Lane) {
+    this.target = target;
+    this.lane = lane;
+  }
+
+  get laneBacklogUs(): number {
+    return this.lane.backlogUs(this.nowMs);
+  }
+
+  get fixedUs(): number {
+    return (this.lane.costOf(this.target) ?? UNKNOWN_COST).fixedUs;
+  }
+
+  get itemUs(): number {
+    return (this.lane.costOf(this.target) ?? UNKNOWN_COST).itemUs;
+  }
 }
 
 /** The replicas of one deployment, and which of them takes the next call. */
@@ -41,7 +63,7 @@ export class ReplicaSet {
     this.replicas = route.replicas.flatMap(({ target, executor }) => {
       const known = previous?.replicas.find((replica) => replica.target === target);
       const lane = laneOf(executor);
-      return lane === undefined ? [] : [known ?? { target, lane, waitingItems: 0 }];
+      return lane === undefined ? [] : [known ?? new RoutedReplica(target, lane)];
     });
     this.#waits = route.waits;
     this.#local = this.replicas.find(({ lane }) => lane.isLocal);
@@ -130,12 +152,8 @@ export class ReplicaSet {
   }
 }
 
+/** The replica's load as of a moment. */
 export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {
-  const { fixedUs, itemUs } = replica.lane.costOf(replica.target) ?? UNKNOWN_COST;
-  return {
-    laneBacklogUs: replica.lane.backlogUs(nowMs),
-    waitingItems: replica.waitingItems,
-    fixedUs,
-    itemUs,
-  };
+  replica.nowMs = nowMs;
+  return replica;
 }

@@ -35,6 +35,8 @@ export interface Outstanding {
   readonly request: RequestFields;
   readonly target: number;
   readonly targets: readonly number[] | undefined;
+  /** It has left this process: from now on it may have started. */
+  isSent: boolean;
   /** Ends one part; true when nothing is open any more. A part that is not open is left as it is. */
   end(part: number, outcome: CallOutcome, stats: CallStats): boolean;
   /** The same with a value that is rows of a shared result; only for those that can take it as that. */
@@ -46,6 +48,7 @@ export interface Outstanding {
 export class OutstandingCall implements Outstanding {
   readonly request: CallRequest;
   readonly targets = undefined;
+  isSent = false;
 
   constructor(request: CallRequest) {
     this.request = request;
@@ -68,6 +71,7 @@ export class OutstandingCall implements Outstanding {
 export class OutstandingFanout implements Outstanding {
   readonly request: FanoutRequest;
   readonly target = 0;
+  isSent = false;
   /** One bit for each part that has not ended. */
   #open: number;
 

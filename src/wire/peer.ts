@@ -40,6 +40,7 @@ import {
   ReplyStatus,
   type WireLimits,
 } from "./protocol.ts";
+import { MAX_SLOTS, SlotTable } from "./slot-table.ts";
 import { Tensor, type TensorMap } from "./tensor.ts";
 import type { Transport } from "./transport.ts";
 import { type EncodedValue, encodeArguments, encodeValue } from "./value-codec.ts";
@@ -60,13 +61,16 @@ export interface PeerOptions {
   readonly expectedToken?: string;
   readonly service?: PeerService;
   readonly limits?: WireLimits;
-  /** Calls outstanding before new ones are refused. Default 65,536. */
+  /** Calls outstanding before new ones are refused. Default and most 65,536. */
   readonly maxOutstanding?: number;
   /** Bytes written but not taken by the other side before calls are refused. Default 64 MiB. */
   readonly maxBufferedBytes?: number;
   readonly onLoad?: (load: LoadReport) => void;
   readonly onClose?: (reason: TuttiError) => void;
 }
+
+/** The id of a call that was refused: no other call has it, so cancelling it does nothing. */
+const NEVER_SENT = 0;
 
 export const NO_LOAD: LoadReport = Object.freeze({ backlogUs: 0, queuedItems: 0, costs: [] });
 
@@ -79,7 +83,7 @@ const MAX_MESSAGE_CHARS = 1024;
  * How long a reply may wait for company. A fan-out needs its last part anyway; a frame for each part would cost more
  * than many parts.
  */
-const MAX_HOLD_MS = 2;
+const MAX_HOLD_MS = 3;
 
 /** A process that is busy loading models greets late; one that never does must not be kept. */
 const GREETING_TIMEOUT_MS = 30_000;
@@ -102,15 +106,13 @@ export class Peer {
   readonly #limits: WireLimits;
   readonly #maxOutstanding: number;
   readonly #maxBufferedBytes: number;
-  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #outstanding = new SlotTable<Outstanding>();
   readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
-  readonly #payloadOf = new Map<unknown, EncodedValue>();
+  #payloadOf = new Map<unknown, EncodedValue>();
   readonly #replyPayloads: EncodedValue[] = [];
-  readonly #rowsPayloadOf = new Map<TensorMap, number>();
+  #rowsPayloadOf = new Map<TensorMap, number>();
   readonly #opened = Promise.withResolvers<Hello>();
   #state: PeerState = { kind: "greeting" };
-  #nextId = 1;
-  #firstUnsentId = 1;
   #unsent: { readonly id: number; readonly payload: EncodedValue }[] = [];
   #unsentBytes = 0;
   #replies: ReplyEntry[] = [];
@@ -125,7 +127,7 @@ export class Peer {
     this.#transport = transport;
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_WIRE_LIMITS;
-    this.#maxOutstanding = options.maxOutstanding ?? 65_536;
+    this.#maxOutstanding = Math.min(options.maxOutstanding ?? MAX_SLOTS, MAX_SLOTS);
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
     // Whoever does not wait for the greeting learns of a failure by `onClose`.
     this.#opened.promise.catch(() => {});
@@ -243,8 +245,6 @@ export class Peer {
 
   #send(call: Outstanding): number {
     const { request } = call;
-    const id = this.#nextId;
-    this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
     let payload: EncodedValue;
     try {
       this.#refuse(request);
@@ -252,7 +252,7 @@ export class Peer {
     } catch (thrown) {
       const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
       queueMicrotask(() => call.fail(error));
-      return id;
+      return NEVER_SENT;
     }
     const entryBytes =
       ENTRY_BYTES + 3 * (request.method.length + request.requestId.length) + 4 * (call.targets?.length ?? 0);
@@ -263,7 +263,7 @@ export class Peer {
       this.#unsentBytes += payload.bytes;
     }
     this.#unsentBytes += entryBytes;
-    this.#outstanding.set(id, call);
+    const id = this.#outstanding.add(call);
     this.#unsent.push({ id, payload });
     this.#deadlines.add(request.deadlineAtMs);
     if (this.#unsent.length >= Math.min(this.#limits.maxFrameEntries, MAX_CALLS_PER_FRAME)) this.#flush();
@@ -323,7 +323,7 @@ export class Peer {
       this.#transport.send(this.#encodeReplies(load));
       this.#replies = [];
       this.#replyPayloads.length = 0;
-      this.#rowsPayloadOf.clear();
+      this.#rowsPayloadOf = new Map();
       this.#replyBytes = 0;
       if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
         this.#transport.destroy(new TuttiError("ProtocolError", "the other side does not read its replies"));
@@ -362,8 +362,7 @@ export class Peer {
     }
     this.#unsent = [];
     this.#unsentBytes = 0;
-    this.#payloadOf.clear();
-    this.#firstUnsentId = this.#nextId;
+    this.#payloadOf = new Map();
     if (entries.length === 0) return;
     let frame: Buffer;
     try {
@@ -375,6 +374,10 @@ export class Peer {
       return;
     }
     this.#transport.send(frame);
+    for (const { id } of entries) {
+      const call = this.#outstanding.get(id);
+      if (call !== undefined) call.isSent = true;
+    }
   }
 
   #receive(frame: Buffer): void {
@@ -447,31 +450,22 @@ export class Peer {
   }
 
   #abandon(id: number, error: TuttiError): void {
-    if (!this.#outstanding.has(id)) return;
-    if (this.#wasSent(id)) {
-      this.#cancels.push(id);
-      this.#scheduleFlush();
-    }
-    this.#fail(id, this.#wasSent(id) ? error : withStarted(error, "no"));
-  }
-
-  /** Ids only grow (but for one wrap in 4 billion calls), so those of the unsent tick are the largest. */
-  #wasSent(id: number): boolean {
-    return id < this.#firstUnsentId;
+    const call = this.#outstanding.get(id);
+    if (call === undefined) return;
+    if (!call.isSent) return this.#fail(id, withStarted(error, "no"));
+    this.#cancels.push(id);
+    this.#scheduleFlush();
+    this.#fail(id, error);
   }
 
   #expire(nowMs: number): number {
     let earliestMs = Number.POSITIVE_INFINITY;
-    for (const [id, { request }] of this.#outstanding) {
-      if (request.deadlineAtMs <= nowMs) {
-        this.#abandon(
-          id,
-          new TuttiError("DeadlineExceeded", "the deadline passed before the reply came", {
-            started: "maybe",
-          }),
-        );
-      } else if (request.deadlineAtMs < earliestMs) earliestMs = request.deadlineAtMs;
-    }
+    this.#outstanding.forEach((id, { request: { deadlineAtMs } }) => {
+      if (deadlineAtMs <= nowMs) {
+        const message = "the deadline passed before the reply came";
+        this.#abandon(id, new TuttiError("DeadlineExceeded", message, { started: "maybe" }));
+      } else if (deadlineAtMs < earliestMs) earliestMs = deadlineAtMs;
+    });
     return earliestMs;
   }
 
@@ -492,12 +486,9 @@ export class Peer {
     this.#opened.reject(reason);
     // First of all: a call that fails below may be made anew at once, and must not come back to this connection.
     this.#options.onClose?.(reason);
-    const ended = [...this.#outstanding];
-    this.#outstanding.clear();
-    for (const [id, call] of ended) {
-      const started = this.#wasSent(id) ? "maybe" : "no";
-      call.fail(new TuttiError("PeerClosed", reason.message, { started }));
-    }
+    this.#outstanding.forEach((id, { isSent }) => {
+      this.#fail(id, new TuttiError("PeerClosed", reason.message, { started: isSent ? "maybe" : "no" }));
+    });
   }
 }
 
