@@ -41,13 +41,13 @@ const OFFERS: readonly RatioRequirement[] = [
 
 const HOP: readonly RatioRequirement[] = [
   {
-    requirement: "no-op call between processes, p50, as a multiple of the bare round trip",
-    ratio: { name: "roundTrip", of: "processes", against: "bare-socket", case: "0 bytes" },
+    requirement: "no-op call through a handle between processes, p50, as a multiple of the bare round trip",
+    ratio: { name: "roundTrip", of: "handle", against: "bare-socket", case: "0 bytes" },
     bound: { atMost: 2.5 },
   },
   {
-    requirement: "15-way no-op fan-out over 2 lanes, p50, as a multiple of one call",
-    ratio: { name: "roundTrip", of: "fan-out-15", against: "processes", case: "0 bytes" },
+    requirement: "15-way no-op ensemble over 2 lanes, p50, as a multiple of one call",
+    ratio: { name: "roundTrip", of: "ensemble-15", against: "handle", case: "0 bytes" },
     bound: { atMost: 6 },
   },
 ];

@@ -141,6 +141,12 @@ export function offerRatios(
   return ratios;
 }
 
+/** A fan-out is compared with one call made the same way. */
+const FAN_OUTS_AGAINST = new Map([
+  ["fan-out-15", "processes"],
+  ["ensemble-15", "handle"],
+]);
+
 /** Each subject's round trip as a multiple of the bare socket's; a fan-out as a multiple of one call. */
 export function hopRatios(samples: readonly HopSample[]): RatioResult[] {
   const ratios: RatioResult[] = [];
@@ -152,7 +158,7 @@ export function hopRatios(samples: readonly HopSample[]): RatioResult[] {
     );
   for (const payloadBytes of new Set(samples.map((sample) => sample.payloadBytes))) {
     for (const subject of new Set(samples.map((sample) => sample.subject))) {
-      const against = subject === "fan-out-15" ? "processes" : "bare-socket";
+      const against = FAN_OUTS_AGAINST.get(subject) ?? "bare-socket";
       if (subject === against) continue;
       const found = ratioSpread(p50(subject, payloadBytes), p50(against, payloadBytes));
       if (found)

@@ -54,7 +54,7 @@ export const fanOutHop: HopSubject = {
   },
 };
 
-async function startLane(): Promise<{ peer: Peer; end: () => void }> {
+export async function startLane(): Promise<{ peer: Peer; end: () => void }> {
   const directory = mkdtempSync(`${tmpdir()}/bench-`);
   const child = fork(LANE, [`${directory}/lane`], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const end = (): void => {
@@ -76,12 +76,11 @@ async function startLane(): Promise<{ peer: Peer; end: () => void }> {
   }
 }
 
-/** @param width calls that are dealt out over the peers in turn and counted as one. */
-function hop(peers: readonly Peer[], width: number, end: () => void): RunningHop {
+/** Arguments of their own for calls under way at once: one that is shared by calls of a tick is encoded only once. */
+export function preparedArguments(): (bytes: number) => readonly unknown[] {
   const payloads = new Map<number, (readonly unknown[])[]>();
   let calls = 0;
-  // Arguments of their own for calls under way at once: one that is shared by calls of a tick is encoded only once.
-  const nextArgs = (bytes: number): readonly unknown[] => {
+  return (bytes) => {
     let prepared = payloads.get(bytes);
     if (prepared === undefined) {
       const count = Math.max(4, Math.min(128, Math.floor(PREPARED_BYTES / Math.max(1, bytes))));
@@ -93,6 +92,11 @@ function hop(peers: readonly Peer[], width: number, end: () => void): RunningHop
     calls += 1;
     return prepared[calls % prepared.length] ?? [];
   };
+}
+
+/** @param width calls that are dealt out over the peers in turn and counted as one. */
+function hop(peers: readonly Peer[], width: number, end: () => void): RunningHop {
+  const nextArgs = preparedArguments();
   return {
     call(payloadBytes) {
       const request = {
