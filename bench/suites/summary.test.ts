@@ -170,6 +170,8 @@ test("calls are compared with the bare round trip, a fan-out with one call", () 
     ["bare-socket", 0.03],
     ["processes", 0.06],
     ["fan-out-15", 0.24],
+    ["handle", 0.07],
+    ["ensemble-15", 0.35],
   ].map(([subject, p50Ms]) => ({
     subject: String(subject),
     payloadBytes: 0,
@@ -181,6 +183,8 @@ test("calls are compared with the bare round trip, a fan-out with one call", () 
   expect(found.map(({ of, against, median }) => [of, against, median])).toEqual([
     ["processes", "bare-socket", 2],
     ["fan-out-15", "processes", 4],
+    ["handle", "bare-socket", expect.closeTo(2.33, 1)],
+    ["ensemble-15", "handle", expect.closeTo(5, 5)],
   ]);
   const checks = checkHop(found);
   expect(checks.map(({ reached }) => reached)).toEqual([true, true]);
