@@ -13,7 +13,11 @@ interface RunFlags {
   readonly lanes?: number;
   readonly spares?: number;
   readonly codeExecutors?: number;
-  readonly accessLog: boolean;
+  readonly heartbeatTimeoutMs?: number;
+  readonly loadingTimeoutMs?: number;
+  readonly executorMemoryLimitMb?: number;
+  readonly drainTimeoutMs?: number;
+  readonly accessLog?: boolean;
   readonly logLevel: string;
 }
 
@@ -37,13 +41,49 @@ export function runCommand(): Command {
     .option("--lanes <n>", "model executors, one compute lane each (default: one for each core)", wholeNumber)
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
-    .option("--access-log", "one line for each request", false)
+    .option(
+      "--heartbeat-timeout-ms <n>",
+      "silence after which an executor is replaced (default: 2000)",
+      wholeNumber,
+    )
+    .option("--loading-timeout-ms <n>", "the same while it loads or imports (default: 120000)", wholeNumber)
+    .option(
+      "--executor-memory-limit-mb <n>",
+      "memory above which an executor is replaced (default: 4096)",
+      wholeNumber,
+    )
+    .option("--drain-timeout-ms <n>", "how long a shutdown may take (default: 20000)", wholeNumber)
+    .option("--access-log", "one line for each request (default: off)")
     .addOption(
       new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"),
     )
     .addHelpText("after", EXAMPLES)
     .exitOverride(exitOfParser)
     .action(run);
+}
+
+const NODE_FLAGS = [
+  "lanes",
+  "codeExecutors",
+  "spares",
+  "heartbeatTimeoutMs",
+  "loadingTimeoutMs",
+  "executorMemoryLimitMb",
+  "drainTimeoutMs",
+] as const;
+
+const isAtLeastInfo = (level: string): boolean => ["info", "debug", "trace"].includes(level);
+
+/** The flags that were given, under the names of the options that they set. */
+function given<K extends keyof RunFlags>(
+  flags: RunFlags,
+  names: readonly K[],
+): { [N in K]?: NonNullable<RunFlags[N]> } {
+  return Object.fromEntries(
+    names.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])),
+  ) as {
+    [N in K]?: NonNullable<RunFlags[N]>;
+  };
 }
 
 function wholeNumber(text: string): number {
@@ -57,7 +97,8 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
   const startedAtMs = performance.now();
   const module = path.resolve(modulePath);
   const log = pino(
-    { level: flags.accessLog ? "info" : flags.logLevel },
+    // A line for each request is of level info: asking for it asks for that level too.
+    { level: flags.accessLog === true && !isAtLeastInfo(flags.logLevel) ? "info" : flags.logLevel },
     pino.destination({ fd: 2, sync: false }),
   );
   const starting = new AbortController();
@@ -73,16 +114,8 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
       source: { kind: "module", path: module },
       log,
       signal: starting.signal,
-      http: {
-        ...(flags.host === undefined ? {} : { host: flags.host }),
-        ...(flags.port === undefined ? {} : { port: flags.port }),
-        accessLog: flags.accessLog ? "info" : "off",
-      },
-      node: {
-        ...(flags.lanes === undefined ? {} : { lanes: flags.lanes }),
-        ...(flags.spares === undefined ? {} : { spares: flags.spares }),
-        ...(flags.codeExecutors === undefined ? {} : { codeExecutors: flags.codeExecutors }),
-      },
+      http: { ...given(flags, ["host", "port"]), accessLog: flags.accessLog === true ? "info" : "off" },
+      node: given(flags, NODE_FLAGS),
       onEvent: tell,
       onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
     });
