@@ -12,6 +12,8 @@ export interface ExecutorBoot {
   /** Where it is to listen for other executors. */
   readonly socketPath: string;
   readonly token: string;
+  /** A directory of this node alone, where its executors share compact forms of models. */
+  readonly modelCacheDirectory: string;
 }
 
 export interface ModelSpecToHost {

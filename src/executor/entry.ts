@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     },
     disconnect: (id) => links.disconnect(id),
   });
-  const host = new ExecutorHost(router);
+  const host = new ExecutorHost(router, { directory: boot.modelCacheDirectory });
   await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => {
     new Peer(transport, { hello: { name: boot.id, token: "" }, expectedToken: boot.token, service: host });
   });

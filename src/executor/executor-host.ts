@@ -2,7 +2,9 @@ import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
-import { loadModelSession } from "../onnx/model-session.ts";
+import type { CompactCache } from "../onnx/compact-model.ts";
+import type { ModelFile } from "../onnx/model-file.ts";
+import { compactAhead, loadModelSession } from "../onnx/model-session.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -39,13 +41,18 @@ export class ExecutorHost implements PeerService {
   readonly #lane = new ModelLane();
   readonly #health = new HealthChecks();
   readonly #router: Router;
+  readonly #modelCache: CompactCache;
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
 
-  /** @param router carries the calls of the classes hosted here. */
-  constructor(router: Router) {
+  /**
+   * @param router carries the calls of the classes hosted here.
+   * @param modelCache shared with the other executors of the node.
+   */
+  constructor(router: Router, modelCache: CompactCache) {
     this.#router = router;
+    this.#modelCache = modelCache;
     this.replicas = new ReplicaTable(this.#lane);
   }
 
@@ -146,6 +153,9 @@ export class ExecutorHost implements PeerService {
 
   /** One after the other: loads share this thread anyway, and each one's memory is seen apart. */
   async #host(specs: readonly SpecToHost[]): Promise<HostResult[]> {
+    for (const spec of specs) {
+      if (spec.kind === "model") await compactAhead(toFile(spec), spec.session, this.#modelCache);
+    }
     const results: HostResult[] = [];
     for (const spec of specs) results.push(await this.#hostOne(spec));
     return results;
@@ -169,8 +179,7 @@ export class ExecutorHost implements PeerService {
   }
 
   async #loadModel(spec: ModelSpecToHost): Promise<HostedReplica> {
-    const { deployment, path, sha256, session } = spec;
-    const loaded = await loadModelSession({ name: deployment, path, sha256 }, session);
+    const loaded = await loadModelSession(toFile(spec), spec.session, { cache: this.#modelCache });
     const samples = await warmUp(loaded, {});
     const replica = new ModelReplica(spec, loaded, samples, this.#lane);
     this.#lane.add(replica);
@@ -213,6 +222,12 @@ export class ExecutorHost implements PeerService {
     if (replica instanceof ModelReplica) this.#lane.remove(replica);
   }
 }
+
+const toFile = ({ deployment, path, sha256 }: ModelSpecToHost): ModelFile => ({
+  name: deployment,
+  path,
+  sha256,
+});
 
 /** Waits until a replica has no calls left, or for so long; then frees what it holds. */
 async function finish(replica: HostedReplica, timeoutMs: number): Promise<void> {

@@ -11,6 +11,8 @@ import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 export interface FleetOptions {
   /** A directory that only this user can enter; sockets are made in it. */
   readonly runDirectory: string;
+  /** The same for the compact forms of models. */
+  readonly modelCacheDirectory: string;
   readonly entry: string;
   readonly nodeFlags: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -122,13 +124,14 @@ export class Fleet {
 
   #spawn(): ExecutorProcess {
     const id = `x${this.#nextId++}`;
-    const { entry, nodeFlags, env, startTimeoutMs, onOutput } = this.#options;
+    const { entry, nodeFlags, env, startTimeoutMs, modelCacheDirectory, onOutput } = this.#options;
     const executor = new ExecutorProcess({
       boot: {
         id,
         nodeSocket: this.#nodeSocket,
         socketPath: path.join(this.#options.runDirectory, `${id}.sock`),
         token: this.#token,
+        modelCacheDirectory,
       },
       entry,
       nodeFlags,

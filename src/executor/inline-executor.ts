@@ -1,4 +1,5 @@
 import type { Application } from "../api/application.ts";
+import type { CompactCache } from "../onnx/compact-model.ts";
 import type { Router } from "../router/router.ts";
 import type { ControlAnswers, ControlRequest, ExecutorStatus } from "./control-messages.ts";
 import type { Executor } from "./executor.ts";
@@ -18,10 +19,10 @@ export class InlineExecutor implements Executor {
   readonly #application: Application;
   #ended = false;
 
-  constructor(id: string, application: Application, router: Router) {
+  constructor(id: string, application: Application, router: Router, modelCache: CompactCache) {
     this.id = id;
     this.#application = application;
-    this.#host = new ExecutorHost(router);
+    this.#host = new ExecutorHost(router, modelCache);
     this.link = new LocalLink((target) => this.#host.replicas.get(target));
   }
 

@@ -1,8 +1,9 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { applyEnvironmentDefaults } from "../config/environment.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { Tensor, type TensorArrays, type TensorMap } from "../wire/tensor.ts";
+import { type CompactCache, convertAhead, MAX_COMPACT_BYTES, openCompact } from "./compact-model.ts";
 import { asLoadError, asRunError } from "./explain-failure.ts";
+import { loadOnnxRuntime, type OrtModule } from "./load-onnx-runtime.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 import { type HeaderValue, type ModelHeader, readModelHeader } from "./model-header.ts";
 import {
@@ -16,13 +17,12 @@ import {
   type ResolvedSessionOptions,
   resolveSessionOptions,
   type SessionOptions,
+  toOrtOptions,
 } from "./session-options.ts";
 
 /**
  * One ONNX model in memory.
  *
- * O3. ONNX Runtime is loaded by the first model, never by an import: processes without models do not pay for it
- *     (33 MB and 15 to 80 ms).
  * O4. No bare ONNX Runtime error leaves this room: a load ends as `ModelInvalid` or `ModelNotFound` naming the file, a
  *     run as `TensorMismatch` or `ApplicationError` naming the model.
  *
@@ -40,36 +40,62 @@ export interface ModelSession {
   close(): Promise<void>;
 }
 
-type OrtModule = typeof import("onnxruntime-node");
-
-let loadedOrt: Promise<OrtModule> | undefined;
-
-/** Also worth calling ahead of the first model, by a process that waits for one. */
-export function loadOnnxRuntime(): Promise<OrtModule> {
-  applyEnvironmentDefaults();
-  loadedOrt ??= import("onnxruntime-node").then((module) => {
-    // It would print to stderr what comes back as an exception, and warnings about other people's graphs.
-    module.env.logLevel = "fatal";
-    return module;
-  });
-  return loadedOrt;
+export interface LoadOptions {
+  /** Where compact forms of models are shared; none by default. Used for files whose SHA-256 is given. */
+  readonly cache?: CompactCache | undefined;
 }
 
 /**
  * @throws TuttiError `ModelNotFound`, `ModelInvalid` or `InvalidOptions`.
  */
-export async function loadModelSession(file: ModelFile, options: SessionOptions = {}): Promise<ModelSession> {
+export async function loadModelSession(
+  file: ModelFile,
+  options: SessionOptions = {},
+  { cache }: LoadOptions = {},
+): Promise<ModelSession> {
   const resolved = resolveSessionOptions(options);
   const [ort, bytes] = await Promise.all([loadOnnxRuntime(), readModelFile(file, resolved.maxModelBytes)]);
   const header = readModelHeader(bytes, file.path);
   refuseUnsupported(file, header);
-  const session = await createSession(ort, file, bytes, header, resolved);
+  const { sha256 } = file;
+  const compact =
+    cache && sha256 && (await openCompact(ort, cache, { bytes, header, sha256, options: resolved }));
+  const session = compact || (await createSession(ort, file, bytes, header, resolved));
   bytes.buffer.transfer(0);
   try {
     return new OnnxSession(ort, session, toMetadata(file, session, header, resolved));
   } catch (error) {
     await session.release();
     throw error;
+  }
+}
+
+/**
+ * Makes a model's compact form ahead of its load, where that pays and no other executor has begun to. What conversions
+ * leave scattered in the heap is then used by the loads that follow.
+ *
+ * It never fails: what is wrong with the model or its options is for its load to say.
+ */
+export async function compactAhead(
+  file: ModelFile,
+  options: SessionOptions,
+  cache: CompactCache,
+): Promise<void> {
+  const { sha256 } = file;
+  if (sha256 === undefined) return;
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
+  try {
+    const resolved = resolveSessionOptions(options);
+    await convertAhead(await loadOnnxRuntime(), cache, { sha256, options: resolved }, async () => {
+      bytes = await readModelFile(file, Math.min(resolved.maxModelBytes, MAX_COMPACT_BYTES));
+      const header = readModelHeader(bytes, file.path);
+      refuseUnsupported(file, header);
+      return { bytes, header, sha256, options: resolved };
+    });
+  } catch {
+    // A wrong option, or no ONNX Runtime.
+  } finally {
+    bytes?.buffer.transfer(0);
   }
 }
 
@@ -147,17 +173,7 @@ async function createSession(
   options: ResolvedSessionOptions,
 ): Promise<InferenceSession> {
   try {
-    return await ort.InferenceSession.create(bytes, {
-      executionProviders: ["cpu"],
-      executionMode: "sequential",
-      intraOpNumThreads: options.intraOpThreads,
-      interOpNumThreads: options.interOpThreads,
-      graphOptimizationLevel: options.graphOptimizationLevel,
-      enableCpuMemArena: options.enableCpuMemArena,
-      enableMemPattern: options.enableMemPattern,
-      logSeverityLevel: 4,
-      ...(options.prepacking ? {} : { extra: { session: { disable_prepacking: "1" } } }),
-    });
+    return await ort.InferenceSession.create(bytes, toOrtOptions(options));
   } catch (error) {
     throw asLoadError(file, header, error);
   }

@@ -11,6 +11,7 @@ describe("resolveSessionOptions", () => {
       enableCpuMemArena: true,
       enableMemPattern: false,
       prepacking: true,
+      compact: true,
       batchAxis: "auto",
       maxModelBytes: 2 ** 31 - 1,
     });

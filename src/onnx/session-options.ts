@@ -1,3 +1,4 @@
+import type { InferenceSession } from "onnxruntime-node";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { MAX_MODEL_BYTES } from "./model-file.ts";
 
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly enableMemPattern?: boolean;
   /** Repack weights at load: dense layers run up to twice as quickly and take about 40 % more memory. Default true. */
   readonly prepacking?: boolean;
+  /** Load tree models from a converted file that takes less memory (`compact-model.ts`). Default true. */
+  readonly compact?: boolean;
   /** Whether axis 0 is the batch, where the model's own shapes are wrong about it. Default: found from the model. */
   readonly batchAxis?: boolean;
   /** Larger model files are refused. Default 2 GiB. */
@@ -27,6 +30,7 @@ export interface ResolvedSessionOptions {
   readonly enableCpuMemArena: boolean;
   readonly enableMemPattern: boolean;
   readonly prepacking: boolean;
+  readonly compact: boolean;
   /** `auto`: found from the model (O1). */
   readonly batchAxis: boolean | "auto";
   readonly maxModelBytes: number;
@@ -70,6 +74,7 @@ export function resolveSessionOptions(options: SessionOptions = {}): ResolvedSes
     enableCpuMemArena,
     enableMemPattern,
     prepacking,
+    compact,
     batchAxis,
     maxModelBytes,
     ...unknown
@@ -91,7 +96,30 @@ export function resolveSessionOptions(options: SessionOptions = {}): ResolvedSes
     enableCpuMemArena: flag("enableCpuMemArena", enableCpuMemArena, true),
     enableMemPattern: flag("enableMemPattern", enableMemPattern, false),
     prepacking: flag("prepacking", prepacking, true),
+    compact: flag("compact", compact, true),
     batchAxis: batchAxis === undefined ? "auto" : flag("batchAxis", batchAxis, true),
     maxModelBytes: whole("maxModelBytes", maxModelBytes, MAX_MODEL_BYTES, MAX_MODEL_BYTES),
   });
+}
+
+/**
+ * The same in ONNX Runtime's words.
+ *
+ * @param config further entries of its session configuration, by their names without `session.`.
+ */
+export function toOrtOptions(
+  options: ResolvedSessionOptions,
+  config: Readonly<Record<string, string>> = {},
+): InferenceSession.SessionOptions {
+  return {
+    executionProviders: ["cpu"],
+    executionMode: "sequential",
+    intraOpNumThreads: options.intraOpThreads,
+    interOpNumThreads: options.interOpThreads,
+    graphOptimizationLevel: options.graphOptimizationLevel,
+    enableCpuMemArena: options.enableCpuMemArena,
+    enableMemPattern: options.enableMemPattern,
+    logSeverityLevel: 4,
+    extra: { session: { ...(options.prepacking ? {} : { disable_prepacking: "1" }), ...config } },
+  };
 }

@@ -1,10 +1,9 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
-import { childEnvironment } from "../config/environment.ts";
+import { executorEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
 import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -16,6 +15,7 @@ import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-o
 import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { Router } from "../router/router.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+import { createRunDirectory } from "./run-directory.ts";
 
 /** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
 export type ApplicationSource =
@@ -65,9 +65,10 @@ const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const nodeOptions = resolveNodeOptions(options.node);
   const ingressOptions = resolveIngressOptions(options.http);
-  const runDirectory = await mkdtemp(path.join(tmpdir(), "tutti-"));
-  await chmod(runDirectory, 0o700);
-  const { fleet, router, runner } = wire(options, nodeOptions, runDirectory);
+  const runDirectory = await createRunDirectory();
+  const modelCacheDirectory = path.join(runDirectory, "models");
+  await mkdir(modelCacheDirectory, { mode: 0o700 });
+  const { fleet, router, runner } = wire(options, nodeOptions, { runDirectory, modelCacheDirectory });
   let target: IngressTarget = notReadyTarget;
   const ingress = new Ingress({
     options: ingressOptions,
@@ -113,7 +114,13 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   }
 }
 
-function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDirectory: string) {
+interface NodeDirectories {
+  /** Only this user can enter it. */
+  readonly runDirectory: string;
+  readonly modelCacheDirectory: string;
+}
+
+function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, directories: NodeDirectories) {
   const { source } = options;
   const router: Router = new Router({
     localExecutor: INLINE_ID,
@@ -129,10 +136,10 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
     disconnect: () => {},
   });
   const fleet: Fleet = new Fleet({
-    runDirectory,
+    ...directories,
     entry: ENTRY,
     nodeFlags: EXECUTOR_FLAGS,
-    env: childEnvironment(),
+    env: executorEnvironment(),
     spares: nodeOptions.spares,
     startTimeoutMs: START_TIMEOUT_MS,
     heartbeat: {
@@ -150,7 +157,11 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, runDi
     onLoad: (executorId, load) => router.lane(executorId)?.report(load, performance.now()),
   });
   const inline =
-    source.kind === "inline" ? new InlineExecutor(INLINE_ID, source.application, router) : undefined;
+    source.kind === "inline"
+      ? new InlineExecutor(INLINE_ID, source.application, router, {
+          directory: directories.modelCacheDirectory,
+        })
+      : undefined;
   const isInline = (kind: "model" | "code") =>
     source.kind === "inline" && (kind === "code" || source.models === "inline");
   const runner: ApplicationRunner = new ApplicationRunner({

@@ -105,9 +105,9 @@ function attribute(name: string, value: AttributeValue): Buffer {
   if ("int" in value) return bytes(5, head, int(3, value.int), int(20, 2));
   if ("float" in value) return bytes(5, head, varint((2 << 3) | 5), floatBytes([value.float]), int(20, 1));
   if ("text" in value) return bytes(5, head, text(4, value.text), int(20, 3));
-  if ("ints" in value) return bytes(5, head, bytes(8, ...value.ints.map(varint)), int(20, 7));
+  if ("ints" in value) return bytes(5, head, bytes(8, Buffer.concat(value.ints.map(varint))), int(20, 7));
   if ("floats" in value) return bytes(5, head, bytes(7, floatBytes(value.floats)), int(20, 6));
-  return bytes(5, head, ...value.texts.map((item) => text(9, item)), int(20, 8));
+  return bytes(5, head, Buffer.concat(value.texts.map((item) => text(9, item))), int(20, 8));
 }
 
 function node(options: NodeOptions): Buffer {

@@ -1,0 +1,23 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { applyEnvironmentDefaults, executorEnvironment } from "./environment.ts";
+
+afterEach(() => vi.unstubAllEnvs());
+
+it("gives executors everything this process has, and lets the user's Node options win by coming last", () => {
+  vi.stubEnv("SOME_VARIABLE", "kept");
+  vi.stubEnv("NODE_OPTIONS", "--max-semi-space-size=64");
+  expect(executorEnvironment()).toMatchObject({
+    SOME_VARIABLE: "kept",
+    NODE_OPTIONS: "--max-semi-space-size=4 --max-semi-space-size=64",
+  });
+});
+
+it("turns ONNX Runtime's telemetry off, unless the user has said otherwise", () => {
+  vi.stubEnv("ORT_DISABLE_TELEMETRY", undefined);
+  expect(executorEnvironment()["ORT_DISABLE_TELEMETRY"]).toBe("1");
+  applyEnvironmentDefaults();
+  expect(process.env["ORT_DISABLE_TELEMETRY"]).toBe("1");
+  vi.stubEnv("ORT_DISABLE_TELEMETRY", "0");
+  applyEnvironmentDefaults();
+  expect(executorEnvironment()["ORT_DISABLE_TELEMETRY"]).toBe("0");
+});
