@@ -25,7 +25,7 @@ export interface CompactCache {
   readonly directory: string;
 }
 
-/** A conversion takes about 25 ms, and up to 3.4 MB of disk, for each MB of model: above this it would hold up a start. */
+/** For each MB of model a conversion takes about 25 ms and up to 3.4 MB of disk: more would hold up a start. */
 export const MAX_COMPACT_BYTES = 4 * 2 ** 20;
 
 /** Trees, and what else came from scikit-learn's kind of models. The others gain nothing: weights are held as they are. */
