@@ -1,7 +1,9 @@
 // `npm run check`: everything that is known without running the program.
-import { install, node, run, say } from "./lib.mjs";
+import { build, install, node, run, say } from "./lib.mjs";
 
 await install();
+// The example and the tests see the package as its users do: through what was built.
+await build();
 const checks = [
   ["format and lint", ["node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings"]],
   ["types", ["node_modules/typescript/bin/tsc"]],
