@@ -10,7 +10,7 @@ const DEFAULTS: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: "1" 
 
 /**
  * For the Node of each executor: the young generation of its heap stays small. By default it grows with the machine's
- * memory to more than all the models take, for no gain that could be measured here. What the user gives in
+ * memory to more than all the models take: some processor time is given for much memory. What the user gives in
  * `NODE_OPTIONS` comes after it, and so wins.
  */
 const EXECUTOR_NODE_OPTIONS = "--max-semi-space-size=4";

@@ -8,8 +8,8 @@ const SLOT_MASK = MAX_SLOTS - 1;
  *
  * A `Map` would do, but for how V8 makes it: a map that is filled and emptied all the time is copied to a new table
  * again and again, and each old table keeps a reference to the next. Once one is in the old generation, everything that
- * was ever under way since then survives until the next full collection: measured here as ten times the memory that
- * is in use, and pauses of 20 ms to copy it. Here a slot is emptied and used again.
+ * was ever under way since then survives until the next full collection. Under load that showed as collections of the
+ * young generation that copied far more than was under way. Here a slot is emptied and used again.
  */
 export class SlotTable<T> {
   readonly #values: (T | undefined)[] = [];
