@@ -8,8 +8,8 @@ import { root } from "./lib.mjs";
 /** Lower rooms first. A room may import those of lower levels, and itself; siblings do not know each other. */
 const LEVELS = [
   ["errors"],
-  ["policy"],
-  ["config", "wire"],
+  ["policy", "clock"],
+  ["config", "wire", "observe"],
   ["api"],
   ["router", "onnx", "features"],
   ["executor", "ingress"],

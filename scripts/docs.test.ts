@@ -253,7 +253,7 @@ const OPTION_TABLES: readonly OptionTable[] = [
   },
   {
     heading: "## Call options",
-    defaults: { deadlineMs: "the request's", priority: "the request's", signal: NONE },
+    defaults: { deadlineMs: "the request's", hedge: "false", priority: "the request's", signal: NONE },
     known: known("", () => checkCallOptions(stranger)),
   },
   {

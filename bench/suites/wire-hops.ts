@@ -105,6 +105,7 @@ function hop(peers: readonly Peer[], width: number, end: () => void): RunningHop
         requestId: "hop",
         deadlineAtMs: Number.POSITIVE_INFINITY,
         priority: 0,
+        lean: false,
         idempotent: true,
       };
       return new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
+import { systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { NO_STATS } from "../wire/messages.ts";
@@ -46,6 +47,7 @@ export type BoundDeployment<T> = Handle<T> & { readonly [boundDeployment]: T };
 const bindings = new WeakMap<object, Binding>();
 
 const notRunning: CallPort = {
+  clock: systemClock,
   dispatch: (call) => {
     const error = notRunningYet(`${call.deployment}.${call.method}()`);
     queueMicrotask(() => call.onEnd({ ok: false, error }, NO_STATS));

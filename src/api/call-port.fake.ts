@@ -1,3 +1,4 @@
+import { systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall, RequestScope } from "./call-port.ts";
@@ -23,6 +24,7 @@ export interface SeenCall extends RequestScope {
 
 /** A port without a network behind it: each call ends once (D1) as planned, at the latest by its deadline (D2). */
 export class FakeCallPort implements CallPort {
+  readonly clock = systemClock;
   readonly calls: SeenCall[] = [];
   readonly cancelled: string[] = [];
   readonly #plan: (call: SeenCall) => PlannedEnd;
@@ -42,10 +44,10 @@ export class FakeCallPort implements CallPort {
   }
 
   dispatchMany(call: OutgoingFanout): PendingCall {
-    const { method, args, requestId, deadlineAtMs, priority } = call;
+    const { method, args, requestId, deadlineAtMs, priority, lean } = call;
     const pending = call.deployments.map((deployment, member) =>
       this.#begin(
-        { deployment, method, args, requestId, deadlineAtMs, priority },
+        { deployment, method, args, requestId, deadlineAtMs, priority, lean },
         (outcome, stats) => call.onEnd(member, outcome, stats),
         (rows, stats) => call.onRows(member, rows, stats),
       ),

@@ -1,12 +1,15 @@
+import type { Clock } from "../clock/clock.ts";
 import type { CallOutcome, CallStats, RowsOfResult } from "../wire/messages.ts";
 
 /** Which request a call belongs to; handed down from the edge to the last member. */
 export interface RequestScope {
   readonly requestId: string;
-  /** Absolute, on `performance.now()`'s scale; `Infinity` for none. */
+  /** Absolute, on the port's clock; `Infinity` for none. */
   readonly deadlineAtMs: number;
   /** 0 is served first. */
   readonly priority: number;
+  /** The edge is overloaded: members that an ensemble lists as optional are left out. */
+  readonly lean: boolean;
 }
 
 /** A call on its way out of user code. */
@@ -14,6 +17,8 @@ export interface OutgoingCall extends RequestScope {
   readonly deployment: string;
   readonly method: string;
   readonly args: readonly unknown[];
+  /** A second attempt on another replica may be made while the first is out. */
+  readonly hedge: boolean;
   /** Called exactly once (D1), at the latest when the deadline passes (D2). `version` is the answering replica's. */
   onEnd(outcome: CallOutcome, stats: CallStats): void;
 }
@@ -23,6 +28,8 @@ export interface OutgoingFanout extends RequestScope {
   readonly deployments: readonly string[];
   readonly method: string;
   readonly args: readonly unknown[];
+  /** A second attempt at a member, on another replica, may be made while the first is out. */
+  readonly hedge: boolean;
   /** Called exactly once for each member (D1), or `onRows` in its place; never from inside `dispatchMany`. */
   onEnd(member: number, outcome: CallOutcome, stats: CallStats): void;
   /** The member's value is some rows of a result that others share: nothing is cut out until it is wanted. */
@@ -36,6 +43,8 @@ export interface PendingCall {
 
 /** The border between what users write and what carries their calls. */
 export interface CallPort {
+  /** The time by which its calls are measured and end. */
+  readonly clock: Clock;
   dispatch(call: OutgoingCall): PendingCall;
   dispatchMany(call: OutgoingFanout): PendingCall;
 }

@@ -1,16 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { type CallContext, context, currentContext, runInContext } from "./context.ts";
+import { context, currentContext, runInContext, type TracedContext } from "./context.ts";
 
-const scope = (requestId: string): CallContext => ({
+const scope = (requestId: string): TracedContext => ({
   requestId,
   deadlineAtMs: Number.POSITIVE_INFINITY,
   priority: 1,
+  lean: false,
   signal: new AbortController().signal,
   replica: "Offers#0",
   application: "offers",
   applicationVersion: "1",
   degraded: false,
   recordStage: () => {},
+  noteCalls: () => {},
 });
 
 describe("context()", () => {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallGroup } from "../observe/call-group.ts";
 import type { RequestScope } from "./call-port.ts";
 
 /** What a method can know of the call it serves. */
@@ -16,7 +17,12 @@ export interface CallContext extends RequestScope {
   recordStage(name: string, ms: number): void;
 }
 
-const storage = new AsyncLocalStorage<CallContext>();
+/** The context as the runtime has it: it also hears of every call that the request makes. */
+export interface TracedContext extends CallContext {
+  noteCalls(group: CallGroup): void;
+}
+
+const storage = new AsyncLocalStorage<TracedContext>();
 
 /**
  * The context of the call being served.
@@ -31,10 +37,10 @@ export function context(): CallContext {
 }
 
 /** The context, or undefined outside of a call. */
-export function currentContext(): CallContext | undefined {
+export function currentContext(): TracedContext | undefined {
   return storage.getStore();
 }
 
-export function runInContext<R>(callContext: CallContext, run: () => R): R {
+export function runInContext<R>(callContext: TracedContext, run: () => R): R {
   return storage.run(callContext, run);
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
@@ -8,7 +9,7 @@ import { currentContext } from "./context.ts";
 import type { ResolvedEnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-result.ts";
 import type { CallOptions } from "./handle.ts";
-import { callScope, type HandleTarget } from "./handle-proxy.ts";
+import { callScope, type HandleTarget, statusOf } from "./handle-proxy.ts";
 
 export interface EnsembleMember {
   readonly name: string;
@@ -22,8 +23,10 @@ export interface EnsembleMember {
 export class EnsembleCall<V, R> {
   readonly result: Promise<EnsembleResult<R>>;
   readonly #members: readonly EnsembleMember[];
+  readonly #method: string;
   readonly #options: ResolvedEnsembleOptions<V, R>;
-  readonly #startedAtMs = performance.now();
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
   readonly #callContext = currentContext();
   readonly #reports: (MemberReport | undefined)[];
   readonly #answers: (MemberAnswer<V> | undefined)[];
@@ -43,7 +46,10 @@ export class EnsembleCall<V, R> {
     args: readonly unknown[],
   ) {
     this.#members = members;
+    this.#method = method;
     this.#options = options;
+    this.#clock = members[0]!.target.port.clock;
+    this.#startedAtMs = this.#clock.now();
     this.#left = members.length;
     this.#reports = new Array(members.length).fill(undefined);
     this.#answers = new Array(members.length).fill(undefined);
@@ -55,12 +61,12 @@ export class EnsembleCall<V, R> {
   }
 
   #start(callOptions: CallOptions, method: string, args: readonly unknown[]): void {
-    const scope = callScope(callOptions);
+    const { port } = this.#members[0]!.target;
+    const scope = callScope({ options: callOptions, port });
     const { reserveMs, deadlineMs } = this.#options;
     let deadlineAtMs = scope.deadlineAtMs - reserveMs;
     if (deadlineMs !== undefined) deadlineAtMs = Math.min(deadlineAtMs, this.#startedAtMs + deadlineMs);
-    const { requestId, priority } = scope;
-    const { port } = this.#members[0]!.target;
+    const { requestId, priority, lean } = scope;
     this.#pending = port.dispatchMany({
       deployments: this.#members.map(({ name }) => name),
       method,
@@ -68,6 +74,8 @@ export class EnsembleCall<V, R> {
       requestId,
       deadlineAtMs,
       priority,
+      lean,
+      hedge: callOptions.hedge ?? false,
       onEnd: (member, outcome, stats) => this.#end(member, outcome, stats),
       onRows: (member, rows, stats) => this.#endRows(member, rows, stats),
     });
@@ -83,7 +91,7 @@ export class EnsembleCall<V, R> {
 
   #end(index: number, outcome: CallOutcome, stats: CallStats): void {
     if (this.#reports[index] !== undefined) return;
-    if (!outcome.ok) return this.#report(index, memberStatus(outcome.error), outcome.error, stats);
+    if (!outcome.ok) return this.#report(index, statusOf(outcome.error), outcome.error, stats);
     let value: V;
     try {
       value = this.#options.select(outcome.value);
@@ -115,8 +123,9 @@ export class EnsembleCall<V, R> {
       name: this.#members[index]!.name,
       status,
       output: this.#answers[index]?.value,
-      latencyMs: performance.now() - this.#startedAtMs,
+      latencyMs: this.#clock.now() - this.#startedAtMs,
       queueMs: stats.queueUs / 1000,
+      runMs: stats.runUs / 1000,
       batchSize: stats.batchItems,
       version: this.#callContext?.applicationVersion ?? "",
     };
@@ -134,6 +143,12 @@ export class EnsembleCall<V, R> {
       }
     }
     const members = this.#reports as MemberReport[];
+    this.#callContext?.noteCalls({
+      method: this.#method,
+      startedAtMs: this.#startedAtMs,
+      endedAtMs: this.#clock.now(),
+      calls: members,
+    });
     if (this.#ok < this.#options.quorum)
       return this.#reject(this.#callersFault() ?? this.#belowQuorum(members));
     const degraded = this.#ok < members.length;
@@ -183,9 +198,3 @@ export class EnsembleCall<V, R> {
 }
 
 const CALLERS_FAULTS: ReadonlySet<ErrorCode> = new Set(["TensorMismatch", "InvalidArgument"]);
-
-function memberStatus(error: TuttiError): MemberStatus {
-  if (error.code === "DeadlineExceeded") return "late";
-  if (error.code === "Overloaded") return "shed";
-  return error.code === "Cancelled" ? "cancelled" : "failed";
-}

@@ -1,7 +1,9 @@
-export type MemberStatus = "ok" | "late" | "failed" | "shed" | "cancelled";
+import type { CallSpan, CallStatus } from "../observe/call-group.ts";
+
+export type MemberStatus = CallStatus;
 
 /** How one member fared in one call. Times are 0 for what did not happen. */
-export interface MemberReport {
+export interface MemberReport extends CallSpan {
   readonly name: string;
   readonly status: MemberStatus;
   /** What was selected of its answer for the combiner; undefined unless `ok`. */
@@ -10,6 +12,8 @@ export interface MemberReport {
   readonly latencyMs: number;
   /** How much of that it waited at its replica. */
   readonly queueMs: number;
+  /** How long the run took that it was part of. */
+  readonly runMs: number;
   /** Items in the run that it was part of. */
   readonly batchSize: number;
   /** Of the application: one request is served by one version from edge to last member (D9). */

@@ -6,7 +6,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
 import { FakeCallPort, type PlannedEnd } from "./call-port.fake.ts";
 import { type Combiner, mean, vote, weightedMean } from "./combiners.ts";
-import { type CallContext, runInContext } from "./context.ts";
+import { runInContext, type TracedContext } from "./context.ts";
 import { ensemble } from "./ensemble.ts";
 import type { EnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-result.ts";
@@ -34,16 +34,18 @@ function scorers(
   return { port, members, all: ensemble<Scorer, number, number>(members, { combine: mean, ...options }) };
 }
 
-const contextOf = (deadlineAtMs: number): CallContext => ({
+const contextOf = (deadlineAtMs: number): TracedContext => ({
   requestId: "r-1",
   deadlineAtMs,
   priority: 0,
+  lean: false,
   signal: new AbortController().signal,
   replica: "Supervisor#0",
   application: "offers",
   applicationVersion: "v7",
   degraded: false,
   recordStage: () => {},
+  noteCalls: () => {},
 });
 
 const inMs = (ms: number) => performance.now() + ms;

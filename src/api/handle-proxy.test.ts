@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { FakeCallPort } from "./call-port.fake.ts";
 import type { CallPort, RequestScope } from "./call-port.ts";
-import { type CallContext, runInContext } from "./context.ts";
+import { runInContext, type TracedContext } from "./context.ts";
 import type { CallOptions } from "./handle.ts";
 import { createHandle, handleTarget } from "./handle-proxy.ts";
 
@@ -14,17 +14,19 @@ interface Echo {
 const echoing = () => new FakeCallPort(({ method, args }) => (method === "echo" ? { value: args[0] } : {}));
 const handleTo = (port: CallPort) => createHandle<Echo>({ deployment: "Echo", port, options: {} });
 
-function contextOf(scope: Partial<RequestScope>): CallContext {
+function contextOf(scope: Partial<RequestScope>): TracedContext {
   return {
     requestId: "r-1",
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 1,
+    lean: false,
     signal: new AbortController().signal,
     replica: "Caller#0",
     application: "app",
     applicationVersion: "1",
     degraded: false,
     recordStage: () => {},
+    noteCalls: () => {},
     ...scope,
   };
 }
@@ -154,7 +156,7 @@ describe("handle.with", () => {
   });
 
   it.each([
-    [{ timeout: 5 }, "with: unknown option timeout; known: deadlineMs, priority, signal"],
+    [{ timeout: 5 }, "with: unknown option timeout; known: deadlineMs, hedge, priority, signal"],
     [{ deadlineMs: 0 }, "with: deadlineMs must be above 0, got 0"],
     [{ deadlineMs: Number.NaN }, "with: deadlineMs must be above 0, got NaN"],
     [{ priority: 256 }, "with: priority must be 0 to 255, got 256"],

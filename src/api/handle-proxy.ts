@@ -1,4 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallSpan, CallStatus } from "../observe/call-group.ts";
+import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import type { CallPort, PendingCall, RequestScope } from "./call-port.ts";
 import { currentContext } from "./context.ts";
 import type { CallOptions, Handle } from "./handle.ts";
@@ -15,7 +17,7 @@ const targets = new WeakMap<object, HandleTarget>();
 
 /** Calls outside of a request (a start-up hook, a script) get this deadline, since no wait is without one. */
 const DEFAULT_DEADLINE_MS = 30_000;
-const CALL_OPTION_NAMES: ReadonlySet<string> = new Set(["deadlineMs", "priority", "signal"]);
+const CALL_OPTION_NAMES: ReadonlySet<string> = new Set(["deadlineMs", "hedge", "priority", "signal"]);
 
 let detachedCalls = 0;
 
@@ -24,15 +26,16 @@ export function handleTarget(handle: unknown): HandleTarget | undefined {
 }
 
 /** The scope in which a call through a handle is made: the request's, narrowed by the handle's options. */
-export function callScope(options: CallOptions): RequestScope {
+export function callScope({ options, port }: Pick<HandleTarget, "options" | "port">): RequestScope {
   const current = currentContext();
-  let deadlineAtMs = current?.deadlineAtMs ?? performance.now() + DEFAULT_DEADLINE_MS;
+  let deadlineAtMs = current?.deadlineAtMs ?? port.clock.now() + DEFAULT_DEADLINE_MS;
   if (options.deadlineMs !== undefined)
-    deadlineAtMs = Math.min(deadlineAtMs, performance.now() + options.deadlineMs);
+    deadlineAtMs = Math.min(deadlineAtMs, port.clock.now() + options.deadlineMs);
   return {
     requestId: current?.requestId ?? `detached-${++detachedCalls}`,
     deadlineAtMs,
     priority: options.priority ?? current?.priority ?? 1,
+    lean: current?.lean ?? false,
   };
 }
 
@@ -76,21 +79,50 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
       const { signal } = target.options;
       if (signal?.aborted)
         return reject(new TuttiError("Cancelled", "the signal was aborted", { started: "no" }));
+      const noteCall = callNoter(target, method);
       let pending: PendingCall | undefined;
       const onAbort = () => pending?.cancel();
       pending = target.port.dispatch({
-        ...callScope(target.options),
+        ...callScope(target),
         deployment: target.deployment,
         method,
         args,
-        onEnd: (outcome) => {
+        hedge: target.options.hedge ?? false,
+        onEnd: (outcome, stats) => {
           signal?.removeEventListener("abort", onAbort);
+          noteCall?.(outcome, stats);
           if (outcome.ok) resolve(outcome.value);
           else reject(outcome.error);
         },
       });
       signal?.addEventListener("abort", onAbort, { once: true });
     });
+}
+
+/** Tells the request being served, if there is one, how the call that begins now will have ended. */
+function callNoter({ deployment, port }: HandleTarget, method: string) {
+  const served = currentContext();
+  if (served === undefined) return undefined;
+  const startedAtMs = port.clock.now();
+  return (outcome: CallOutcome, { queueUs, runUs, batchItems }: CallStats) => {
+    const endedAtMs = port.clock.now();
+    const call: CallSpan = {
+      name: deployment,
+      status: outcome.ok ? "ok" : statusOf(outcome.error),
+      latencyMs: endedAtMs - startedAtMs,
+      queueMs: queueUs / 1000,
+      runMs: runUs / 1000,
+      batchSize: batchItems,
+    };
+    served.noteCalls({ method, startedAtMs, endedAtMs, calls: [call] });
+  };
+}
+
+/** What a call's failure means to who made it. */
+export function statusOf(error: TuttiError): CallStatus {
+  if (error.code === "DeadlineExceeded") return "late";
+  if (error.code === "Overloaded") return "shed";
+  return error.code === "Cancelled" ? "cancelled" : "failed";
 }
 
 export function checkCallOptions(options: CallOptions): CallOptions {
@@ -102,7 +134,10 @@ export function checkCallOptions(options: CallOptions): CallOptions {
       );
     }
   }
-  const { deadlineMs, priority } = options;
+  const { deadlineMs, hedge, priority } = options;
+  if (hedge !== undefined && typeof hedge !== "boolean") {
+    throw new TuttiError("InvalidOptions", `with: hedge must be true or false, got ${String(hedge)}`);
+  }
   if (deadlineMs !== undefined && !(deadlineMs > 0)) {
     throw new TuttiError("InvalidOptions", `with: deadlineMs must be above 0, got ${deadlineMs}`);
   }

@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly deadlineMs?: number;
   /** 0 is served first; default: the request's. */
   readonly priority?: number;
+  /** A call that takes unusually long is tried on another replica too, for methods declared idempotent. Default false. */
+  readonly hedge?: boolean;
   /** Cancels the calls made through this copy. */
   readonly signal?: AbortSignal;
 }

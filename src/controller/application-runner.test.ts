@@ -17,7 +17,14 @@ import type { RoutingSnapshot } from "../router/snapshot.ts";
 import { ApplicationRunner, type RunnerEvent } from "./application-runner.ts";
 
 const POLL = { interval: 1, timeout: 10_000 };
-const WELL: ExecutorStatus = { ongoing: 0, backlogUs: 0, rssMb: 10, longestRunMs: 0, unhealthy: [] };
+const WELL: ExecutorStatus = {
+  ongoing: 0,
+  backlogUs: 0,
+  rssMb: 10,
+  longestRunMs: 0,
+  unhealthy: [],
+  counts: {},
+};
 
 /** An executor that hosts whatever it is told, unless it is told to fail. */
 class FakeExecutor implements Executor {

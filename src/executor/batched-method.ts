@@ -1,5 +1,6 @@
 import type { Batched } from "../api/batched.ts";
 import { runInContext } from "../api/context.ts";
+import type { Clock } from "../clock/clock.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
 import { NO_STATS } from "../wire/messages.ts";
@@ -19,6 +20,7 @@ export class BatchedMethod {
   readonly #maxConcurrent: number;
   readonly #queue: BatchQueue<BatchedInput>;
   readonly #costs: CostTable = emptyCostTable();
+  readonly #clock: Clock;
   #running = 0;
   #scheduled = false;
 
@@ -26,8 +28,10 @@ export class BatchedMethod {
     name: string,
     method: Batched<unknown, unknown>,
     limits: { readonly maxItems: number; readonly maxQueueMs: number | undefined },
+    clock: Clock,
   ) {
     this.name = name;
+    this.#clock = clock;
     this.#run = method;
     this.#maxConcurrent = method.batchedOptions.maxConcurrentBatches;
     this.#queue = new BatchQueue({ ...limits, maxBatchRows: method.batchedOptions.maxBatchSize });
@@ -39,7 +43,7 @@ export class BatchedMethod {
     if (!this.#scheduled) {
       this.#scheduled = true;
       // The frame that brought this call may have brought its company: they are all read before a batch is formed.
-      setImmediate(() => {
+      this.#clock.onNextTurn(() => {
         this.#scheduled = false;
         this.#fillSlots();
       });
@@ -57,7 +61,7 @@ export class BatchedMethod {
 
   #fillSlots(): void {
     while (this.#running < this.#maxConcurrent && this.#queue.length > 0) {
-      const waiting = this.#queue.take((rows) => predictCostUs(this.#costs, rows), performance.now());
+      const waiting = this.#queue.take((rows) => predictCostUs(this.#costs, rows), this.#clock.now());
       const items = waiting.filter((item) => !this.#endIfAborted(item));
       if (items.length > 0) void this.#runBatch(items);
     }
@@ -83,7 +87,7 @@ export class BatchedMethod {
   }
 
   async #attempt(items: QueuedItem<BatchedInput>[]): Promise<void> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#clock.now();
     let results: unknown[];
     try {
       // One context for the whole batch: that of its most urgent call.
@@ -97,7 +101,7 @@ export class BatchedMethod {
     } catch (thrown) {
       return this.#failed(items, failedWhileRunning(thrown));
     }
-    const runUs = (performance.now() - startedAtMs) * 1000;
+    const runUs = (this.#clock.now() - startedAtMs) * 1000;
     learnCost(this.#costs, items.length, runUs);
     items.forEach(({ call, part, from, queuedAtMs }, index) => {
       const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
@@ -109,7 +113,7 @@ export class BatchedMethod {
   async #failed(items: QueuedItem<BatchedInput>[], error: TuttiError): Promise<void> {
     const alone = items.length > 1 && error.code !== "BatchSizeMismatch";
     for (const item of items) {
-      const mayRunAgain = alone && item.call.idempotent && item.deadlineAtMs > performance.now();
+      const mayRunAgain = alone && item.call.idempotent && item.deadlineAtMs > this.#clock.now();
       if (mayRunAgain) await this.#attempt([item]);
       else item.from.reply(item.call.id, { ok: false, error }, NO_STATS, item.part);
     }

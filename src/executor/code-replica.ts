@@ -3,8 +3,10 @@ import { runInContext } from "../api/context.ts";
 import { methodNames } from "../api/deployment.ts";
 import { calledMethod, HTTP_PREFIX, type HttpCall } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
+import { CallCounters } from "../observe/call-counters.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -25,6 +27,10 @@ export interface CodeReplicaOptions {
   /** The application's routes when this is its ingress; else none. */
   readonly routes: readonly Route[] | undefined;
   readonly servedBy: ServedBy;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** Of the whole process. Default new ones. */
+  readonly counters?: CallCounters;
 }
 
 /**
@@ -40,12 +46,23 @@ export class CodeReplica implements HostedReplica {
   readonly #batched = new Map<string, BatchedMethod>();
   readonly #routes: readonly Route[] | undefined;
   readonly #servedBy: ServedBy;
+  readonly #clock: Clock;
+  readonly #counters: CallCounters;
   /** Calls being worked on, each at its `place`. */
   readonly #accepted: AcceptedCall[] = [];
   #ongoing = 0;
   #closed = false;
 
-  constructor({ target, deployment, options, instance, routes, servedBy }: CodeReplicaOptions) {
+  constructor({
+    target,
+    deployment,
+    options,
+    instance,
+    routes,
+    servedBy,
+    clock,
+    counters,
+  }: CodeReplicaOptions) {
     this.target = target;
     this.deployment = deployment;
     this.#options = options;
@@ -54,10 +71,12 @@ export class CodeReplica implements HostedReplica {
     this.#methods = new Set(methodNames(Object.getPrototypeOf(instance)));
     this.#routes = routes;
     this.#servedBy = servedBy;
+    this.#clock = clock ?? systemClock;
+    this.#counters = counters ?? new CallCounters();
     const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
     for (const [name, value] of Object.entries(instance)) {
       if (isBatched(value))
-        this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits));
+        this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits, this.#clock));
     }
   }
 
@@ -83,7 +102,7 @@ export class CodeReplica implements HostedReplica {
     const refusal = this.#refusal(call);
     if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
-    const served = new ServedCall(call, this.#servedBy);
+    const served = new ServedCall(call, this.#servedBy, this.#clock);
     const accepted: AcceptedCall = { call, part, from, served, place: this.#accepted.length };
     this.#accepted.push(accepted);
     const batchedMethod = this.#batched.get(call.method);
@@ -115,10 +134,12 @@ export class CodeReplica implements HostedReplica {
   #refusal(call: IncomingCall): TuttiError | undefined {
     if (this.#closed) return new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" });
     if (this.#ongoing >= this.#options.maxOngoingRequests) {
+      this.#counters.count("door", "refused");
       const message = `${this.deployment} works on ${this.#ongoing} calls, as many as it may`;
       return new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 });
     }
-    if (call.deadlineAtMs <= performance.now()) {
+    if (call.deadlineAtMs <= this.#clock.now()) {
+      this.#counters.count("door", "expired");
       return new TuttiError("DeadlineExceeded", "the deadline passed on the way", { started: "no" });
     }
     const known =
@@ -137,7 +158,7 @@ export class CodeReplica implements HostedReplica {
     };
     const { deadlineAtMs } = call;
     const input = { value: call.args[0], served };
-    const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: performance.now() };
+    const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: this.#clock.now() };
     if (method.push(item)) return;
     const message = `${method.name} has as many inputs waiting as it may`;
     this.#reply(
@@ -149,7 +170,7 @@ export class CodeReplica implements HostedReplica {
 
   async #serve(accepted: AcceptedCall): Promise<void> {
     const { call, served } = accepted;
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#clock.now();
     let outcome: CallOutcome;
     try {
       outcome = { ok: true, value: await runInContext(served, () => this.#invoke(call, served)) };
@@ -158,7 +179,7 @@ export class CodeReplica implements HostedReplica {
       const aborted = thrown instanceof TuttiError ? undefined : served.abortReason;
       outcome = { ok: false, error: aborted ?? failedWhileRunning(thrown) };
     }
-    const runUs = (performance.now() - startedAtMs) * 1000;
+    const runUs = (this.#clock.now() - startedAtMs) * 1000;
     this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1 });
   }
 

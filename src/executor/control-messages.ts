@@ -1,4 +1,5 @@
 import type { ApplicationGraph } from "../api/graph.ts";
+import type { CallCounts } from "../observe/call-counters.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
 
 /** Calls to this target are to the executor itself, and only its node may make them. */
@@ -68,6 +69,8 @@ export interface ExecutorStatus {
   readonly longestRunMs: number;
   /** Targets whose health check failed three times in a row, with the reason. */
   readonly unhealthy: readonly { readonly target: number; readonly reason: string }[];
+  /** Calls that ended otherwise than by an answer that was used, since the process began. */
+  readonly counts: CallCounts;
 }
 
 export interface ControlAnswers {

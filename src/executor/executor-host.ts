@@ -1,6 +1,7 @@
 import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
+import type { Clock } from "../clock/clock.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
 import type { CompactCache } from "../onnx/compact-model.ts";
 import type { ModelFile } from "../onnx/model-file.ts";
@@ -38,7 +39,8 @@ const DRAIN_POLL_MS = 10;
  */
 export class ExecutorHost implements PeerService {
   readonly replicas: ReplicaTable;
-  readonly #lane = new ModelLane();
+  readonly #clock: Clock;
+  readonly #lane: ModelLane;
   readonly #health = new HealthChecks();
   readonly #router: Router;
   readonly #modelCache: CompactCache;
@@ -47,11 +49,13 @@ export class ExecutorHost implements PeerService {
     | undefined;
 
   /**
-   * @param router carries the calls of the classes hosted here.
+   * @param router carries the calls of the classes hosted here; its clock and counters are everybody's here.
    * @param modelCache shared with the other executors of the node.
    */
   constructor(router: Router, modelCache: CompactCache) {
     this.#router = router;
+    this.#clock = router.clock;
+    this.#lane = new ModelLane(this.#clock, router.counters);
     this.#modelCache = modelCache;
     this.replicas = new ReplicaTable(this.#lane);
   }
@@ -136,7 +140,9 @@ export class ExecutorHost implements PeerService {
   async drain(deadlineMs: number): Promise<void> {
     this.replicas.drain();
     await Promise.all(
-      this.replicas.all().map((replica) => finish(replica, Math.min(deadlineMs, replica.gracefulShutdownMs))),
+      this.replicas
+        .all()
+        .map((replica) => finish(replica, Math.min(deadlineMs, replica.gracefulShutdownMs), this.#clock)),
     );
     this.#health.close();
   }
@@ -148,6 +154,7 @@ export class ExecutorHost implements PeerService {
       longestRunMs: this.#lane.longestRunMs,
       rssMb: process.memoryUsage.rss() / 2 ** 20,
       unhealthy: this.#health.unhealthy,
+      counts: this.#router.counters.snapshot(),
     };
   }
 
@@ -162,11 +169,11 @@ export class ExecutorHost implements PeerService {
   }
 
   async #hostOne(spec: SpecToHost): Promise<HostResult> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#clock.now();
     const rssBefore = process.memoryUsage.rss();
     const result = (): HostResult => ({
       target: spec.target,
-      loadMs: performance.now() - startedAtMs,
+      loadMs: this.#clock.now() - startedAtMs,
       memoryMb: Math.max(0, process.memoryUsage.rss() - rssBefore) / 2 ** 20,
     });
     try {
@@ -201,6 +208,8 @@ export class ExecutorHost implements PeerService {
       options: binding.options,
       instance: await buildInstance(binding, this.#router),
       routes: binding === application.ingress ? application.routes : undefined,
+      clock: this.#clock,
+      counters: this.#router.counters,
       servedBy: {
         replica: `${spec.deployment}#${spec.index}`,
         application: application.name,
@@ -218,7 +227,7 @@ export class ExecutorHost implements PeerService {
     if (replica === undefined) return;
     this.#health.forget(target);
     this.replicas.delete(target);
-    await finish(replica, replica.gracefulShutdownMs);
+    await finish(replica, replica.gracefulShutdownMs, this.#clock);
     if (replica instanceof ModelReplica) this.#lane.remove(replica);
   }
 }
@@ -230,10 +239,10 @@ const toFile = ({ deployment, path, sha256 }: ModelSpecToHost): ModelFile => ({
 });
 
 /** Waits until a replica has no calls left, or for so long; then frees what it holds. */
-async function finish(replica: HostedReplica, timeoutMs: number): Promise<void> {
-  const endAtMs = performance.now() + timeoutMs;
-  while (replica.ongoing > 0 && performance.now() < endAtMs) {
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+async function finish(replica: HostedReplica, timeoutMs: number, clock: Clock): Promise<void> {
+  const endAtMs = clock.now() + timeoutMs;
+  while (replica.ongoing > 0 && clock.now() < endAtMs) {
+    await new Promise<void>((resolve) => clock.after(DRAIN_POLL_MS, resolve));
   }
   await replica.close();
 }

@@ -144,6 +144,7 @@ export class ExecutorProcess implements Executor {
         requestId: `control-${this.id}`,
         deadlineAtMs: performance.now() + timeoutMs,
         priority: 0,
+        lean: false,
         idempotent: false,
         onEnd: (outcome) => {
           if (isLong) this.#longOrders -= 1;

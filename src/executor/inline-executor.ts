@@ -23,7 +23,7 @@ export class InlineExecutor implements Executor {
     this.id = id;
     this.#application = application;
     this.#host = new ExecutorHost(router, modelCache);
-    this.link = new LocalLink((target) => this.#host.replicas.get(target));
+    this.link = new LocalLink((target) => this.#host.replicas.get(target), router.clock);
   }
 
   get hasEnded(): boolean {

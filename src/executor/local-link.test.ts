@@ -61,6 +61,7 @@ function linkTo(...targets: number[]) {
     requestId: "r-1",
     deadlineAtMs: performance.now() + 60_000,
     priority: 1,
+    lean: false,
     idempotent: false,
     onEnd: (outcome) => {
       outcomes.push(outcome);
@@ -76,13 +77,14 @@ describe("a call within an executor", () => {
     const { link, replica, request, ended } = linkTo(1);
     const args = [{ a: new Map() }];
     const value = new Set([1]);
-    link.call(request({ args, requestId: "r-7", priority: 0, idempotent: true }));
+    link.call(request({ args, requestId: "r-7", priority: 0, lean: false, idempotent: true }));
     await turn();
     expect(replica.accepted[0]?.call).toMatchObject({
       target: 1,
       method: "get",
       requestId: "r-7",
       priority: 0,
+      lean: false,
       idempotent: true,
     });
     expect(replica.accepted[0]?.call.args).toBe(args);

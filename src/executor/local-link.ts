@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Link } from "../router/lane.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
@@ -21,10 +22,11 @@ import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 export class LocalLink implements Link, ReplySink {
   readonly #replicaOf: (target: number) => HostedReplica | undefined;
   readonly #outstanding = new SlotTable<Outstanding>();
-  readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
+  readonly #deadlines: DeadlineWatch;
 
-  constructor(replicaOf: (target: number) => HostedReplica | undefined) {
+  constructor(replicaOf: (target: number) => HostedReplica | undefined, clock: Clock = systemClock) {
     this.#replicaOf = replicaOf;
+    this.#deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs), clock);
   }
 
   call(request: CallRequest): number {
@@ -79,8 +81,8 @@ export class LocalLink implements Link, ReplySink {
   #start(id: number, { request, target, targets }: Outstanding): void {
     if (this.#outstanding.get(id) === undefined) return;
     // A request's fields may be accessors of a class: spreading it would lose them.
-    const { method, args, requestId, deadlineAtMs, priority, idempotent } = request;
-    const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent };
+    const { method, args, requestId, deadlineAtMs, priority, idempotent, lean } = request;
+    const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent, lean };
     if (targets === undefined) this.#accept(call, target, 0);
     else for (let part = 0; part < targets.length; part++) this.#accept(call, targets[part]!, part);
   }

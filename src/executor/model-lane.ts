@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
+import { CallCounters } from "../observe/call-counters.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
 import { isBefore } from "./batch-queue.ts";
 import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
@@ -10,10 +12,17 @@ import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
  */
 export class ModelLane implements ReplicaLane {
   readonly merges = new MergeMemo();
+  readonly clock: Clock;
+  readonly counters: CallCounters;
   readonly #replicas = new Set<ModelReplica>();
   #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
   #isAwake = false;
   #lastRan: ModelReplica[] = [];
+
+  constructor(clock: Clock = systemClock, counters = new CallCounters()) {
+    this.clock = clock;
+    this.counters = counters;
+  }
 
   add(replica: ModelReplica): void {
     this.#replicas.add(replica);
@@ -26,7 +35,7 @@ export class ModelLane implements ReplicaLane {
 
   /** Predicted µs until everything queued and running is done. */
   get backlogUs(): number {
-    let us = this.#running === undefined ? 0 : Math.max(0, this.#running.untilMs - performance.now()) * 1000;
+    let us = this.#running === undefined ? 0 : Math.max(0, this.#running.untilMs - this.clock.now()) * 1000;
     for (const replica of this.#replicas) us += replica.backlogUs;
     return us;
   }
@@ -52,13 +61,13 @@ export class ModelLane implements ReplicaLane {
     this.#isAwake = true;
     // Not at once: the frame that brings the first call brings others, and so may the next connection's. All that
     // this turn of the event loop reads is there when the first batch is formed.
-    setImmediate(() => void this.#run());
+    this.clock.onNextTurn(() => void this.#run());
   }
 
   async #run(): Promise<void> {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const predictedMs = next.predictUs(next.queuedItems) / 1000;
-      this.#running = { replica: next, untilMs: performance.now() + predictedMs };
+      this.#running = { replica: next, untilMs: this.clock.now() + predictedMs };
       await next.runBatch();
       if (this.#lastRan[0] !== next)
         this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);

@@ -1,4 +1,6 @@
+import type { Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallCounters } from "../observe/call-counters.ts";
 import { checkInputs } from "../onnx/check-inputs.ts";
 import type { MergeMemo } from "../onnx/merge-memo.ts";
 import type { ModelSession } from "../onnx/model-session.ts";
@@ -16,6 +18,9 @@ const SHARED_RESULT_BYTES_A_ROW = 256;
 
 /** What a replica needs of the lane that runs it. */
 export interface ReplicaLane {
+  readonly clock: Clock;
+  /** Of the whole process. */
+  readonly counters: CallCounters;
   /** There is something to run. */
   wake(): void;
   /** Shared by all replicas of the lane, which get the same batches one after the other. */
@@ -94,7 +99,15 @@ export class ModelReplica implements HostedReplica {
       // What is given was decoded from bytes: `checkInputs` is what makes the type true.
       const { inputs, rows } = checkInputs(this.#session.metadata, call.args[0] as Tensor | TensorMap);
       const { deadlineAtMs } = call;
-      const item = { call, part, from, input: inputs, rows, deadlineAtMs, queuedAtMs: performance.now() };
+      const item = {
+        call,
+        part,
+        from,
+        input: inputs,
+        rows,
+        deadlineAtMs,
+        queuedAtMs: this.#lane.clock.now(),
+      };
       if (!this.#queue.push(item)) {
         const message = `${this.deployment} has ${this.#queue.length} calls waiting, as many as it may`;
         return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
@@ -113,7 +126,7 @@ export class ModelReplica implements HostedReplica {
 
   /** Takes what may run together now and runs it; resolves when its replies are made. Never rejects. */
   async runBatch(): Promise<void> {
-    const items = this.#queue.take((rows) => this.predictUs(rows), performance.now());
+    const items = this.#queue.take((rows) => this.predictUs(rows), this.#lane.clock.now());
     if (items.length === 0) return;
     this.#running = items.length;
     try {
@@ -132,7 +145,7 @@ export class ModelReplica implements HostedReplica {
   }
 
   async #run(items: readonly QueuedItem<TensorMap>[]): Promise<void> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#lane.clock.now();
     const { metadata } = this.#session;
     const inputs = items.map((item) => item.input);
     const outputs = await this.#session.run(this.#lane.merges.merge(metadata, inputs));
@@ -141,7 +154,7 @@ export class ModelReplica implements HostedReplica {
     const rowBytes = metadata.batchAxis
       ? checkRows(outputs, rows, this.deployment)
       : Number.POSITIVE_INFINITY;
-    const runUs = (performance.now() - startedAtMs) * 1000;
+    const runUs = (this.#lane.clock.now() - startedAtMs) * 1000;
     learnCost(this.#costs, rows, runUs);
     let firstRow = 0;
     for (const { call, part, from, rows: itemRows, queuedAtMs } of items) {
@@ -162,7 +175,7 @@ export class ModelReplica implements HostedReplica {
       for (const item of items) {
         try {
           if (!item.call.idempotent) throw error;
-          if (item.deadlineAtMs <= performance.now()) throw expiredInBatch();
+          if (item.deadlineAtMs <= this.#lane.clock.now()) throw expiredInBatch();
           await this.#run([item]);
         } catch (thrown) {
           await this.#failed([item], TuttiError.from(thrown));

@@ -79,6 +79,7 @@ export function incoming(id: number, fields: Partial<IncomingCall> = {}): Incomi
     requestId: `r-${id}`,
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 1,
+    lean: false,
     idempotent: true,
     args: [],
     ...fields,

@@ -1,6 +1,11 @@
-import type { CallContext } from "../api/context.ts";
+import type { TracedContext } from "../api/context.ts";
+import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallGroup } from "../observe/call-group.ts";
 import type { IncomingCall } from "../wire/messages.ts";
+
+/** More calls than this of one request are not remembered. */
+const MAX_GROUPS = 32;
 
 export interface ServedBy {
   readonly replica: string;
@@ -9,21 +14,27 @@ export interface ServedBy {
 }
 
 /** The context of one call in a code executor. Its signal is made only when somebody asks for it. */
-export class ServedCall implements CallContext {
+export class ServedCall implements TracedContext {
   readonly requestId: string;
   readonly deadlineAtMs: number;
   readonly priority: number;
+  readonly lean: boolean;
   readonly stages: (readonly [name: string, ms: number])[] = [];
+  /** The calls it made, for explanation. */
+  readonly groups: CallGroup[] = [];
   degraded = false;
   readonly #servedBy: ServedBy;
   #controller: AbortController | undefined;
   #abortReason: TuttiError | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #cancelTimer: CancelTimer | undefined;
 
-  constructor(call: IncomingCall, servedBy: ServedBy) {
+  constructor(call: IncomingCall, servedBy: ServedBy, clock: Clock) {
     this.requestId = call.requestId;
     this.deadlineAtMs = call.deadlineAtMs;
     this.priority = call.priority;
+    this.lean = call.lean;
+    this.#clock = clock;
     this.#servedBy = servedBy;
   }
 
@@ -42,13 +53,9 @@ export class ServedCall implements CallContext {
       this.#controller = new AbortController();
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
       else if (Number.isFinite(this.deadlineAtMs)) {
-        // Node's timers hold at most 2^31 - 1 ms; longer ones would fire at once.
-        const leftMs = Math.min(2 ** 31 - 1, Math.max(0, this.deadlineAtMs - performance.now()));
-        this.#timer = setTimeout(
-          () => this.abort(new TuttiError("DeadlineExceeded", "the deadline passed")),
-          leftMs,
+        this.#cancelTimer = this.#clock.afterInBackground(this.deadlineAtMs - this.#clock.now(), () =>
+          this.abort(new TuttiError("DeadlineExceeded", "the deadline passed")),
         );
-        this.#timer.unref();
       }
     }
     return this.#controller.signal;
@@ -56,6 +63,10 @@ export class ServedCall implements CallContext {
 
   recordStage(name: string, ms: number): void {
     if (this.stages.length < 32) this.stages.push([name, ms]);
+  }
+
+  noteCalls(group: CallGroup): void {
+    if (this.groups.length < MAX_GROUPS) this.groups.push(group);
   }
 
   /** Why nobody wants the answer any more; undefined while somebody does. */
@@ -66,12 +77,12 @@ export class ServedCall implements CallContext {
   abort(reason: TuttiError): void {
     if (this.#abortReason !== undefined) return;
     this.#abortReason = reason;
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#controller?.abort(reason);
   }
 
   /** The call has its reply: nothing of it may go off later. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
   }
 }

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { BatchingStore } from "./batching-store.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
 import { describeFeatureStore } from "./feature-store.conformance.ts";
 import type { FeatureEntry, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 describeFeatureStore("BatchingStore", async () => new BatchingStore(new MemoryStore(), { maxBatchKeys: 7 }));

@@ -1,7 +1,7 @@
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { checkedEntries, checkKeys, MAX_KEYS_PER_GET, refuseEnded, storeClosed } from "./check-features.ts";
-import { type CancelTimer, type Clock, systemClock } from "./clock.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
 import type { FeatureEntry, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { type LookUp, PendingGet } from "./pending-get.ts";

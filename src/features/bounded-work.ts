@@ -1,6 +1,6 @@
+import type { Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { cancelled, refuseEnded } from "./check-features.ts";
-import type { Clock } from "./clock.ts";
 import type { GetOptions } from "./feature-store.ts";
 
 /**

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import { BatchingStore } from "./batching-store.ts";
 import { CachingStore } from "./caching-store.ts";
 import { DefaultingStore } from "./defaulting-store.ts";
 import { describeFeatureStore } from "./feature-store.conformance.ts";
 import type { FeatureRows } from "./feature-store.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 describeFeatureStore(

@@ -1,6 +1,6 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { checkedEntries, checkKeys, refuseEnded, storeClosed } from "./check-features.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { RowCache } from "./row-cache.ts";
 

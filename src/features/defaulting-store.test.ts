@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import { CachingStore } from "./caching-store.ts";
 import { DefaultingStore } from "./defaulting-store.ts";
 import { describeFeatureStore } from "./feature-store.conformance.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 const vector = Float32Array.of(-1, -2);

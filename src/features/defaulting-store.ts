@@ -1,7 +1,7 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, type Field, optional, resolveOptions } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { MAX_VECTOR_LENGTH, refuseEnded } from "./check-features.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 
 export interface DefaultingStoreOptions {

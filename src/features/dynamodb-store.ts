@@ -1,8 +1,8 @@
 import type { BatchGetItemOutput, DynamoDBClient, WriteRequest } from "@aws-sdk/client-dynamodb";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, storeClosed } from "./check-features.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
 import { classifyFailure, type DynamoDbFailure } from "./dynamodb-failures.ts";
 import { toItem, vectorOf } from "./dynamodb-items.ts";

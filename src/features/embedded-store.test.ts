@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import { BatchingStore } from "./batching-store.ts";
 import { CachingStore } from "./caching-store.ts";
 import { DefaultingStore } from "./defaulting-store.ts";
 import { EmbeddedStore } from "./embedded-store.ts";
 import { describeFeatureStore } from "./feature-store.conformance.ts";
-import { ManualClock } from "./manual-clock.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tutti-features-"));
 afterAll(() => rmSync(folder, { recursive: true }));

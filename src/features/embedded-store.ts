@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, flag, optional, resolveOptions, text, wholeNumber } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, refuseEnded, storeClosed } from "./check-features.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { isBusy, sqliteFailure } from "./sqlite-failures.ts";

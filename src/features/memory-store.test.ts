@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import { describeFeatureStore } from "./feature-store.conformance.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 describeFeatureStore("MemoryStore", async () => new MemoryStore());

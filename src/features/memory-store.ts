@@ -1,8 +1,8 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, flag, fraction, optional, resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, storeClosed } from "./check-features.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 
 export interface MemoryStoreOptions {

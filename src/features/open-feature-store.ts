@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { type Field, invalidOption, optional, resolveOptions } from "../config/option-fields.ts";
 import {
   type BatchingStats,
@@ -13,7 +14,6 @@ import {
   type ResolvedCachingStoreOptions,
   resolveCachingStoreOptions,
 } from "./caching-store.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import {
   DefaultingStore,
   type DefaultingStoreOptions,

@@ -1,6 +1,6 @@
+import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { cancelled } from "./check-features.ts";
-import type { CancelTimer, Clock } from "./clock.ts";
 import type { FeatureRow, FeatureRows, GetOptions } from "./feature-store.ts";
 
 /** One caller's get while its rows are looked up by batches that it may share with others (F7). */

@@ -1,4 +1,5 @@
 import { calledMethod } from "../api/http-call.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { chooseReplica, type ReplicaLoad } from "../policy/choose-replica.ts";
 import type { Lane } from "./lane.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
@@ -45,6 +46,7 @@ export class ReplicaSet {
   readonly name: string;
   readonly #idempotent: boolean | ReadonlySet<string>;
   readonly #maxOngoing: number;
+  readonly #clock: Clock;
   readonly replicas: readonly RoutedReplica[];
   readonly #local: RoutedReplica | undefined;
   readonly #waits: boolean;
@@ -55,7 +57,13 @@ export class ReplicaSet {
   readonly #ongoing: { calls: number };
 
   /** @param previous the set that this one replaces: replicas that stay keep their counts. */
-  constructor(route: DeploymentRoute, laneOf: (executor: string) => Lane | undefined, previous?: ReplicaSet) {
+  constructor(
+    route: DeploymentRoute,
+    laneOf: (executor: string) => Lane | undefined,
+    previous?: ReplicaSet,
+    clock: Clock = systemClock,
+  ) {
+    this.#clock = clock;
     this.name = route.name;
     this.#idempotent = typeof route.idempotent === "boolean" ? route.idempotent : new Set(route.idempotent);
     this.#maxOngoing = route.maxOngoing;
@@ -119,7 +127,7 @@ export class ReplicaSet {
       return leader;
     }
     if (leader === undefined) {
-      setImmediate(() => {
+      this.#clock.onNextTurn(() => {
         this.#leader = undefined;
       });
     }

@@ -75,6 +75,9 @@ export class RoutedCall implements CallRequest, PendingCall {
   get priority(): number {
     return this.#call.priority;
   }
+  get lean(): boolean {
+    return this.#call.lean;
+  }
   get idempotent(): boolean {
     return this.#set.isIdempotent(this.#call.method);
   }

@@ -96,6 +96,9 @@ class LanePart implements FanoutRequest {
   get priority(): number {
     return this.#fanout.call.priority;
   }
+  get lean(): boolean {
+    return this.#fanout.call.lean;
+  }
   get isFull(): boolean {
     return this.targets.length >= MAX_PARTS;
   }

@@ -73,6 +73,8 @@ function callTo(router: Router, fields: Partial<OutgoingCall> = {}): MadeCall {
     requestId: "r-1",
     deadlineAtMs: performance.now() + 60_000,
     priority: 1,
+    lean: false,
+    hedge: false,
     onEnd: (outcome) => {
       outcomes.push(outcome);
       resolve(outcome);
@@ -92,6 +94,8 @@ function fanTo(router: Router, deployments: readonly string[], args: readonly un
     requestId: "r-1",
     deadlineAtMs: performance.now() + 60_000,
     priority: 1,
+    lean: false,
+    hedge: false,
     onEnd: (member, outcome) => {
       outcomes[member]!.push(outcome);
       if (outcomes.every((one) => one.length > 0)) resolve();
@@ -116,13 +120,14 @@ describe("a call", () => {
   it("goes to one replica with its arguments as they are, and ends as its reply says", async () => {
     const { router, link } = network([idempotentM]);
     const args = [new Float32Array(3)];
-    const { ended } = callTo(router, { args, priority: 7, requestId: "r-9" });
+    const { ended } = callTo(router, { args, priority: 7, lean: false, requestId: "r-9" });
     const [sent] = link("x1").sent;
     expect(sent).toMatchObject({ target: 1 });
     expect(sent?.request).toMatchObject({
       method: "predict",
       requestId: "r-9",
       priority: 7,
+      lean: false,
       idempotent: true,
     });
     expect(sent?.request.args).toBe(args);

@@ -1,5 +1,7 @@
 import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall } from "../api/call-port.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { CallCounters } from "../observe/call-counters.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
 import { ReplicaSet } from "./replica-set.ts";
@@ -17,6 +19,10 @@ export interface RouterOptions {
   /** Calls that wait for a replica to be there, before more are refused. Default 16,384. */
   readonly maxWaitingCalls?: number;
   readonly random?: () => number;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** This process's. Default new ones. */
+  readonly counters?: CallCounters;
 }
 
 /**
@@ -28,11 +34,13 @@ export interface RouterOptions {
  * - **R4** Outstanding calls of a deployment are bounded by what its replicas take; the refusal is immediate.
  */
 export class Router implements CallPort {
+  readonly clock: Clock;
+  readonly counters: CallCounters;
   readonly #options: RouterOptions;
   readonly #random: () => number;
   readonly #lanes = new Map<string, Lane>();
   readonly #waiting = new Set<RoutedCall>();
-  readonly #deadlines = new DeadlineWatch((nowMs) => this.#expireWaiting(nowMs));
+  readonly #deadlines: DeadlineWatch;
   readonly #retry = (call: RoutedCall) => this.#route(call);
   readonly #leave = (call: RoutedCall) => void this.#waiting.delete(call);
   #snapshot = EMPTY_SNAPSHOT;
@@ -41,6 +49,9 @@ export class Router implements CallPort {
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.clock = options.clock ?? systemClock;
+    this.counters = options.counters ?? new CallCounters();
+    this.#deadlines = new DeadlineWatch((nowMs) => this.#expireWaiting(nowMs), this.clock);
     this.#random = options.random ?? Math.random;
   }
 
@@ -61,7 +72,10 @@ export class Router implements CallPort {
     }
     const sets = new Map<string, ReplicaSet>();
     for (const route of snapshot.deployments) {
-      sets.set(route.name, new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name)));
+      sets.set(
+        route.name,
+        new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name), this.clock),
+      );
     }
     this.#sets = sets;
     this.#routeWaiting();
@@ -87,7 +101,7 @@ export class Router implements CallPort {
   /** Members are routed each by itself, and those that meet at one executor travel together. */
   dispatchMany(call: OutgoingFanout): PendingCall {
     const fanout = new RoutedFanout(call, this.#continueAlone);
-    const nowMs = performance.now();
+    const nowMs = this.clock.now();
     for (let member = 0; member < call.deployments.length; member++) {
       const name = call.deployments[member]!;
       const set = this.#sets.get(name) ?? this.#unknownSet(name);
@@ -107,7 +121,7 @@ export class Router implements CallPort {
 
   readonly #continueAlone = (fanout: RoutedFanout, member: number, history: AttemptHistory | undefined) => {
     const { call } = fanout;
-    const { deployments, method, args, requestId, deadlineAtMs, priority } = call;
+    const { deployments, method, args, requestId, deadlineAtMs, priority, lean, hedge } = call;
     const onEnd: OutgoingCall["onEnd"] = (outcome, stats) => call.onEnd(member, outcome, stats);
     const alone = {
       deployment: deployments[member]!,
@@ -116,6 +130,8 @@ export class Router implements CallPort {
       requestId,
       deadlineAtMs,
       priority,
+      lean,
+      hedge,
       onEnd,
     };
     return this.#dispatch(alone, history);
@@ -157,7 +173,7 @@ export class Router implements CallPort {
   #route(call: RoutedCall): void {
     const set = this.#sets.get(call.deployment);
     if (set !== undefined) call.follow(set);
-    const nowMs = performance.now();
+    const nowMs = this.clock.now();
     const replica = set?.choose(call.avoid, nowMs, this.#random);
     const link = replica?.lane.link;
     if (replica === undefined || link === undefined) return this.#wait(call);
@@ -198,7 +214,7 @@ export class Router implements CallPort {
   /** A deployment that no snapshot named yet: its calls wait like those of one without replicas (R2). */
   #unknownSet(name: string): ReplicaSet {
     const route = { name, idempotent: false, waits: false, maxOngoing: 1024, replicas: [] };
-    const set = new ReplicaSet(route, () => undefined);
+    const set = new ReplicaSet(route, () => undefined, undefined, this.clock);
     if (this.#sets.size < 4096) this.#sets.set(name, set);
     return set;
   }

@@ -41,6 +41,8 @@ export class EdgeTarget implements IngressTarget {
       requestId,
       deadlineAtMs,
       priority: EDGE_PRIORITY,
+      lean: false,
+      hedge: false,
       onEnd: (outcome, stats) => {
         if (outcome.ok) resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
         else reject(outcome.error);

@@ -1,4 +1,6 @@
-/** Node's timers hold at most this many milliseconds; longer ones fire at once. */
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
+
+/** Node's timers hold 24.8 days at most; the sweep after that arms the next. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -8,12 +10,14 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export class DeadlineWatch {
   readonly #sweep: (nowMs: number) => number;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #cancelTimer: CancelTimer | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
 
   /** @param sweep ends everything whose deadline is at or before `nowMs`; returns the earliest one left. */
-  constructor(sweep: (nowMs: number) => number) {
+  constructor(sweep: (nowMs: number) => number, clock: Clock = systemClock) {
     this.#sweep = sweep;
+    this.#clock = clock;
   }
 
   add(deadlineAtMs: number): void {
@@ -21,22 +25,21 @@ export class DeadlineWatch {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#armedForMs = Number.POSITIVE_INFINITY;
   }
 
   #arm(deadlineAtMs: number): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimer?.();
     this.#armedForMs = deadlineAtMs;
     if (deadlineAtMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(deadlineAtMs - performance.now())));
-    this.#timer = setTimeout(() => {
+    const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, deadlineAtMs - this.#clock.now()));
+    // Outstanding work keeps its process alive by its own connection, not by its deadline.
+    this.#cancelTimer = this.#clock.afterInBackground(delayMs, () => {
       this.#armedForMs = Number.POSITIVE_INFINITY;
-      const earliestMs = this.#sweep(performance.now());
+      const earliestMs = this.#sweep(this.#clock.now());
       // Deadlines added from within the sweep have armed the watch already: the earlier one counts.
       this.#arm(Math.min(earliestMs, this.#armedForMs));
-    }, delayMs);
-    // Outstanding work keeps its process alive by its own connection, not by its deadline.
-    this.#timer.unref();
+    });
   }
 }

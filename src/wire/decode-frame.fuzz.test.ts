@@ -49,6 +49,7 @@ function callWith(payload: EncodedValue): Buffer {
     requestId: "",
     deadlineAtMs: 0,
     priority: 0,
+    lean: false,
     idempotent: false,
     payload: 0,
   };
@@ -170,6 +171,7 @@ describe("decodeFrame on frames that are not what they say", () => {
       requestId: "",
       deadlineAtMs: 0,
       priority: 0,
+      lean: false,
       idempotent: false,
       payload: 0,
     }));

@@ -154,6 +154,7 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
       deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
       priority: frame[at + 20]!,
       idempotent: (frame[at + 21]! & CallFlag.idempotent) !== 0,
+      lean: (frame[at + 21]! & CallFlag.lean) !== 0,
       args: payloads.read(
         frame.readUInt32LE(at + 12),
         decodeArguments,

@@ -29,6 +29,7 @@ export interface CallEntry {
   readonly deadlineAtMs: number;
   readonly priority: number;
   readonly idempotent: boolean;
+  readonly lean: boolean;
   readonly payload: number;
 }
 
@@ -107,7 +108,7 @@ export function encodeCalls(
     frame.writeUInt16LE(methodRefs[i * 2]!, at + 16);
     frame.writeUInt16LE(methodRefs[i * 2 + 1]!, at + 18);
     frame[at + 20] = call.priority;
-    frame[at + 21] = call.idempotent ? CallFlag.idempotent : 0;
+    frame[at + 21] = (call.idempotent ? CallFlag.idempotent : 0) | (call.lean ? CallFlag.lean : 0);
     frame.writeUInt16LE(targets?.length ?? 0, at + 22);
   }
   at = stringsAt;

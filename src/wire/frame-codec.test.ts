@@ -34,6 +34,7 @@ const callWith = (fields: Partial<CallEntry>): CallEntry => ({
   requestId: "",
   deadlineAtMs: Number.POSITIVE_INFINITY,
   priority: 0,
+  lean: false,
   idempotent: false,
   payload: 0,
   ...fields,
@@ -49,6 +50,7 @@ describe("encodeCalls and decodeFrame", () => {
     deadlineAtMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: 3_600_000 })),
     priority: fc.integer({ min: 0, max: 255 }),
     idempotent: fc.boolean(),
+    lean: fc.boolean(),
     payload: fc.nat(),
   });
   const anyArguments = fc.array(fc.oneof(anyValue, anyTensor()), { maxLength: 3 });

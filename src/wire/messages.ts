@@ -9,7 +9,7 @@ export interface Hello {
   readonly token: string;
 }
 
-/** A call as it arrived. `deadlineAtMs` is on this process's own `performance.now()` scale. */
+/** A call as it arrived. `deadlineAtMs` is on this process's own clock. */
 export interface IncomingCall {
   readonly id: number;
   readonly target: number;
@@ -20,6 +20,8 @@ export interface IncomingCall {
   readonly deadlineAtMs: number;
   readonly priority: number;
   readonly idempotent: boolean;
+  /** Optional members of ensembles are to be left out. */
+  readonly lean: boolean;
   readonly args: readonly unknown[];
 }
 

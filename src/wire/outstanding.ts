@@ -10,6 +10,8 @@ export interface RequestFields {
   readonly deadlineAtMs: number;
   readonly priority: number;
   readonly idempotent: boolean;
+  /** Optional members of ensembles are to be left out. */
+  readonly lean: boolean;
 }
 
 /** A call to be made. */

@@ -194,13 +194,22 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
           method: "häufig",
           requestId: "r-✓",
           priority: 9,
+          lean: true,
           idempotent: true,
         });
         makeCall(caller, [], { target: 78, requestId: "" });
         await service.untilCalls(2);
         expect(service.calls).toMatchObject([
-          { target: 77, method: "häufig", requestId: "r-✓", priority: 9, idempotent: true, args: [1] },
-          { target: 78, method: "run", requestId: "", priority: 0, idempotent: false, args: [] },
+          {
+            target: 77,
+            method: "häufig",
+            requestId: "r-✓",
+            priority: 9,
+            lean: true,
+            idempotent: true,
+            args: [1],
+          },
+          { target: 78, method: "run", requestId: "", priority: 0, lean: false, idempotent: false, args: [] },
         ]);
         expect(service.calls[0]!.deadlineAtMs).toBe(Number.POSITIVE_INFINITY);
       });
@@ -287,6 +296,7 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
           requestId: "r-1",
           deadlineAtMs: Number.POSITIVE_INFINITY,
           priority: 0,
+          lean: false,
           idempotent: true,
           onEnd: () => told.push("call"),
         });
@@ -341,6 +351,7 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
           requestId: "",
           deadlineAtMs: Number.POSITIVE_INFINITY,
           priority: 0,
+          lean: false,
           idempotent: false,
           onEnd: (outcome) => {
             outcomes.push(outcome);
@@ -679,6 +690,7 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
           requestId: "r-1",
           deadlineAtMs: Number.POSITIVE_INFINITY,
           priority: 0,
+          lean: false,
           idempotent: true,
           onPart: add,
           onRows: add,
@@ -985,6 +997,7 @@ function argumentsThatAreNoList(): Buffer {
     requestId: "",
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 0,
+    lean: false,
     idempotent: false,
     payload: 0,
   };

@@ -356,9 +356,20 @@ export class Peer {
         payload = payloads.push(encoded) - 1;
         indexOf.set(encoded, payload);
       }
-      const { method, requestId, deadlineAtMs, priority, idempotent } = call.request;
+      const { method, requestId, deadlineAtMs, priority, idempotent, lean } = call.request;
       const { target, targets } = call;
-      entries.push({ id, target, targets, method, requestId, deadlineAtMs, priority, idempotent, payload });
+      entries.push({
+        id,
+        target,
+        targets,
+        method,
+        requestId,
+        deadlineAtMs,
+        priority,
+        idempotent,
+        lean,
+        payload,
+      });
     }
     this.#unsent = [];
     this.#unsentBytes = 0;

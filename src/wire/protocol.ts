@@ -57,7 +57,8 @@ export const FrameType = {
   streamEnd: 19,
 } as const;
 
-export const CallFlag = { idempotent: 1 } as const;
+/** `lean`: members that ensembles call optional are left out, since the system is overloaded. */
+export const CallFlag = { idempotent: 1, lean: 2 } as const;
 
 /** `rows`: the value is some rows of the payload's tensors, which other replies share. */
 export const ReplyStatus = { value: 0, error: 1, rows: 2 } as const;

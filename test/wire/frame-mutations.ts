@@ -17,7 +17,14 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-const FIELDS = { method: "run", requestId: "r-1", priority: 1, idempotent: true, deadlineAtMs: 1_000 };
+const FIELDS = {
+  method: "run",
+  requestId: "r-1",
+  priority: 1,
+  lean: false,
+  idempotent: true,
+  deadlineAtMs: 1_000,
+};
 const floats = new Tensor(
   "float32",
   Float32Array.from({ length: 12 }, (_, i) => i),

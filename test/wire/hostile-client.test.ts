@@ -24,6 +24,7 @@ function callFrame(id: number, args: readonly unknown[]): Buffer {
     requestId: "",
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 0,
+    lean: false,
     idempotent: false,
     payload: 0,
   };

@@ -68,6 +68,7 @@ export function makeCall(peer: Peer, args: readonly unknown[], request: Partial<
     requestId: "r-1",
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 0,
+    lean: false,
     idempotent: false,
     ...request,
     args,

@@ -19,6 +19,10 @@ export class ManualClock implements Clock {
     return add(this.#timers, { atMs: this.#nowMs + Math.max(0, delayMs), callback });
   }
 
+  afterInBackground(delayMs: number, callback: () => void): CancelTimer {
+    return this.after(delayMs, callback);
+  }
+
   onNextTurn(callback: () => void): CancelTimer {
     return add(this.#turn, { atMs: this.#nowMs, callback });
   }
