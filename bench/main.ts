@@ -1,5 +1,6 @@
 /** `npm run bench -- <suite>`: runs a suite, stores its results and prints what was reached. */
 import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { z } from "zod";
 import { CellStore, type RunHeader } from "./measure/cells.ts";
@@ -11,11 +12,14 @@ import { type BenchResult, resultSchema } from "./schema.ts";
 import { type Choice, SUITES, type Suite } from "./suites/suites.ts";
 import { isSystemName, SYSTEMS } from "./systems/registry.ts";
 import type { SystemName } from "./systems/system.ts";
+import { BASELINE_VARIABLE } from "./systems/typescript.ts";
 
 interface Options {
   readonly list: boolean;
   readonly schema: boolean;
   readonly quick: boolean;
+  readonly standard: boolean;
+  readonly baseline?: string;
   readonly json: boolean;
   readonly docs: boolean;
   readonly resume?: string | true;
@@ -37,6 +41,8 @@ const program: Command = new Command("bench")
   .option("--list", "list the suites and systems", false)
   .option("--schema", "print the JSON schema of a results file", false)
   .option("--quick", "short windows and few rounds, for orientation (under 8 minutes)", false)
+  .option("--standard", "published figures: warm systems, fine search, 5 rounds (about an hour)", false)
+  .option("--baseline <checkout>", "a built checkout of another commit, as the system tutti-baseline")
   .option("--json", "print the results as JSON; progress goes to stderr", false)
   .option("--docs", "also write the tables into docs/benchmarks.md", false)
   .option("--resume [run]", "go on with a run that was broken off (the newest, or the one named)")
@@ -45,7 +51,7 @@ const program: Command = new Command("bench")
     "--systems <names>",
     "systems to compare, with commas between",
     systemNames,
-    SYSTEMS.map(({ name }) => name),
+    SYSTEMS.map(({ name }) => name).filter((name) => name !== "tutti-baseline"),
   )
   .option("--families <names>", "model families, with commas between", familyNames, ["trees", "dense"])
   .option("--port <n>", "loopback port that the systems listen on", wholeNumber, 18_080)
@@ -82,7 +88,9 @@ async function measure(
   options: Options,
   say: (line: string) => void,
 ): Promise<{ result: BenchResult; file: string }> {
+  if (options.baseline !== undefined) process.env[BASELINE_VARIABLE] = path.resolve(options.baseline);
   const choice: Choice = {
+    effort: options.quick ? "quick" : options.standard ? "standard" : "full",
     quick: options.quick,
     rounds: options.rounds,
     systems: options.systems,

@@ -116,7 +116,7 @@ export const systemResultSchema = z.object({
 
 export const ratioSchema = z.object({
   ...spreadSchema.shape,
-  name: z.enum(["capacity", "p95AtStoryRate", "cpu", "pss", "shareOfFloor", "roundTrip"]),
+  name: z.enum(["capacity", "p95AtStoryRate", "cpu", "pss", "p50", "shareOfFloor", "roundTrip"]),
   of: z.string(),
   against: z.string(),
   case: z.string(),

@@ -39,6 +39,16 @@ const OFFERS: readonly RatioRequirement[] = [
   },
 ];
 
+/** What the code since the baseline may cost. */
+const COST: readonly RatioRequirement[] = [
+  capacity("tutti-baseline", "trees/0ms", 0.95),
+  {
+    requirement: "p50 at 1,600 requests/s, as a multiple of the baseline's",
+    ratio: { name: "p50", of: "tutti", against: "tutti-baseline", case: "trees/0ms" },
+    bound: { atMost: 1.1 },
+  },
+];
+
 const HOP: readonly RatioRequirement[] = [
   {
     requirement: "no-op call through a handle between processes, p50, as a multiple of the bare round trip",
@@ -56,6 +66,9 @@ export function checkOffers(ratios: readonly RatioResult[], visits: readonly Vis
   const trees = visits.filter((visit) => visit.system === "tutti" && visit.case === "trees/0ms");
   return [
     ...OFFERS.map((requirement) => judgeRatio(requirement, ratios)),
+    ...(ratios.some(({ against }) => against === "tutti-baseline") ? COST : []).map((requirement) =>
+      judgeRatio(requirement, ratios),
+    ),
     judge(
       "memory, 15 tree models x 2 replicas, all processes, PSS under load, MB",
       { atMost: 450 },

@@ -39,19 +39,22 @@ export function caseName(one: { readonly family: string; readonly lookupDelayMs:
   return `${one.family}/${one.lookupDelayMs}ms`;
 }
 
+/** `quick` is for orientation, `standard` for published figures within the hour, `full` has every case and rate. */
+export type Effort = "quick" | "standard" | "full";
+
 export function offersPlan(options: {
-  readonly quick: boolean;
+  readonly effort: Effort;
   readonly systems: readonly SystemName[];
   readonly families: readonly Family[];
   readonly rounds: number | undefined;
 }): OffersPlan {
-  const { quick } = options;
   const common = { limitMs: 50, processes: 2, systems: options.systems };
-  const cases = (quick ? QUICK_CASES : FULL_CASES)
+  const cases = CASES[options.effort]
     .filter(({ family }) => options.families.includes(family))
     .map((one) => (options.rounds === undefined ? one : { ...one, rounds: options.rounds }));
-  return quick
-    ? {
+  switch (options.effort) {
+    case "quick":
+      return {
         ...common,
         cases,
         warmUpMs: 1_000,
@@ -64,20 +67,37 @@ export function offersPlan(options: {
         floor: { batches: [1, 16, 64], warmUpMs: 300, durationMs: 1_000 },
         // Who asks for more rounds has the time for them.
         budgetMs: options.rounds === undefined ? 430_000 : 3_600_000,
-      }
-    : {
+      };
+    case "standard":
+      return {
         ...common,
         cases,
-        warmUpMs: 3_000,
+        // A compiler that is still at work is not the system: several processes take seconds to be warm.
+        warmUpMs: 5_000,
+        rampMs: 600,
+        windowMs: 2_500,
+        drainMs: 1_500,
+        searchPrecision: 1.1,
+        firstProbes: 7,
+        laterProbes: 4,
+        floor: { batches: [1, 16, 64], warmUpMs: 500, durationMs: 1_500 },
+        budgetMs: 2 * 3_600_000,
+      };
+    case "full":
+      return {
+        ...common,
+        cases,
+        warmUpMs: 5_000,
         rampMs: 1_000,
         windowMs: 4_000,
         drainMs: 3_000,
-        searchPrecision: 1.15,
+        searchPrecision: 1.1,
         firstProbes: 10,
         laterProbes: 5,
         floor: { batches: [1, 16, 64, 256], warmUpMs: 1_000, durationMs: 3_000 },
         budgetMs: 5 * 3_600_000,
       };
+  }
 }
 
 const TREE_RATES = [20, 50, 100, 200, 400, 800, 1_600, 2_400, 3_200];
@@ -96,6 +116,18 @@ const QUICK_CASES: readonly Case[] = [
   { family: "dense", lookupDelayMs: 0, rounds: 1, atStoryRate: false, ratesRps: [] },
 ];
 
+const STANDARD_CASES: readonly Case[] = [
+  { family: "trees", lookupDelayMs: 0, rounds: 5, atStoryRate: true, ratesRps: [400, 1_600] },
+  { family: "trees", lookupDelayMs: 10, rounds: 5, atStoryRate: false, ratesRps: [] },
+  { family: "dense", lookupDelayMs: 0, rounds: 5, atStoryRate: false, ratesRps: [] },
+];
+
+const CASES: Readonly<Record<Effort, readonly Case[]>> = {
+  quick: QUICK_CASES,
+  standard: STANDARD_CASES,
+  full: FULL_CASES,
+};
+
 /**
  * Connections with which a system's first search begins. It only saves probes: the search goes up or down from there
  * until it has the limit between two levels.
@@ -113,6 +145,7 @@ export function firstConnections(system: SystemName, one: Case): number {
       return one.family === "trees" ? 48 : 8;
     case "onnx-microbatch-ts":
     case "tutti":
+    case "tutti-baseline":
       return one.family === "trees" ? 96 : 48;
   }
 }

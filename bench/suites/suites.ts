@@ -7,11 +7,12 @@ import { checkHop, checkOffers } from "./checks.ts";
 import { hopPlan, runHop } from "./hop.ts";
 import { HOP_SUBJECTS } from "./hop-subjects.ts";
 import { runOffers } from "./offers.ts";
-import { offersPlan } from "./offers-plan.ts";
+import { type Effort, offersPlan } from "./offers-plan.ts";
 import { hopRatios, offerRatios, summariseFloor, summariseHops, summariseSystems } from "./summary.ts";
 
 /** What the command line chose. */
 export interface Choice {
+  readonly effort: Effort;
   readonly quick: boolean;
   readonly rounds: number | undefined;
   readonly systems: readonly SystemName[];

@@ -104,7 +104,7 @@ export function summariseHops(samples: readonly HopSample[]): BenchResult["hops"
   );
 }
 
-/** `subject` against each other system of each case; above 1 is in favour of `subject`, save for `cpu`. */
+/** `subject` against each other system of each case; above 1 is in favour of `subject`, save for `cpu` and `p50`. */
 export function offerRatios(
   subject: string,
   visits: readonly Visit[],
@@ -127,6 +127,9 @@ export function offerRatios(
       if (against === subject) continue;
       add("capacity", against, inCase, ratioSpread(values(own, capacityRps), values(theirs, capacityRps)));
       add("p95AtStoryRate", against, inCase, ratioSpread(values(theirs, storyP95), values(own, storyP95)));
+      if (against === BASELINE) {
+        add("p50", against, inCase, ratioSpread(values(own, p50AtRate), values(theirs, p50AtRate)));
+      }
       add("pss", against, inCase, ratioSpread(values(theirs, pss), values(own, pss)));
     }
     const floors = floorVisits.filter(({ family }) => inCase.startsWith(`${family}/`));
@@ -168,6 +171,12 @@ export function hopRatios(samples: readonly HopSample[]): RatioResult[] {
   return ratios;
 }
 
+/** The same program from another commit: of it alone the latency at a rate that both carry easily is of interest. */
+const BASELINE = "tutti-baseline";
+
+/** At the highest arrival rate that was measured. */
+const p50AtRate = (visit: Visit): number | null =>
+  visit.latencies.toSorted((a, b) => b.level - a.level)[0]?.latency.p50Ms ?? null;
 const capacityRps = (visit: Visit): number | null => visit.capacity?.throughputRps ?? null;
 const cpuPer1k = (visit: Visit): number | null => visit.capacity?.cpuSecondsPer1k ?? null;
 const storyP95 = (visit: Visit): number | null => visit.atStoryRate?.latency.p95Ms ?? null;

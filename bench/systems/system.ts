@@ -18,7 +18,8 @@ export type SystemName =
   | "legacy-ts"
   | "onnx-best-ts"
   | "onnx-microbatch-ts"
-  | "tutti";
+  | "tutti"
+  | "tutti-baseline";
 
 export interface SystemSetting {
   readonly family: Family;

@@ -41,6 +41,10 @@ export const onnxMicrobatchTs: SystemDescription = {
 const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 
+/** Set by `--baseline`: another checkout of this repository, built. */
+export const BASELINE_VARIABLE = "TUTTI_BENCH_BASELINE";
+const baseline = (): string | undefined => process.env[BASELINE_VARIABLE];
+
 export const tutti: SystemDescription = {
   name: "tutti",
   configuration: "tutti run examples/dynamic-offers/app.ts, as it is committed, without a feature cache",
@@ -51,6 +55,31 @@ export const tutti: SystemDescription = {
   command: (setting) => ({
     file: process.execPath,
     args: [TUTTI_CLI, "run", TUTTI_APP, "--port", String(setting.port)],
+    environment: commonEnvironment(setting),
+  }),
+  readyPath: "/readyz",
+};
+
+/** What this code costs beside what it was: the same program from another commit. */
+export const tuttiBaseline: SystemDescription = {
+  name: "tutti-baseline",
+  configuration: "the same from another commit (--baseline)",
+  missing: () => {
+    const checkout = baseline();
+    if (checkout === undefined) return "give --baseline <checkout>, a built checkout of another commit";
+    return existsSync(`${checkout}/dist/cli/main.js`)
+      ? undefined
+      : `${checkout}/dist/ is not there: npm run build`;
+  },
+  command: (setting) => ({
+    file: process.execPath,
+    args: [
+      `${baseline()}/dist/cli/main.js`,
+      "run",
+      `${baseline()}/examples/dynamic-offers/app.ts`,
+      "--port",
+      String(setting.port),
+    ],
     environment: commonEnvironment(setting),
   }),
   readyPath: "/readyz",
