@@ -79,7 +79,10 @@ describe("user code that harms its process", () => {
     const { status, json } = await client.get("/poison");
     expect(status).toBe(500);
     expect(json.error.code).toBe("PoisonInput");
-    expect(node.stdout.match(/poisoned \d+/g)).toHaveLength(2);
+    // What an executor prints comes by way of its node, later than the answer may.
+    const poisoned = () => node.stdout.match(/poisoned \d+/g) ?? [];
+    await waitFor(() => poisoned().length >= 2, { what: "both executors to have said it" });
+    expect(poisoned()).toHaveLength(2);
     await expectFullStrength(node, client);
     const told = losses(node).slice(before);
     expect(told).toHaveLength(2);
