@@ -1,15 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
-import { fromWireError, TuttiError, toWireError } from "../errors/tutti-error.ts";
+import { systemClock } from "../clock/clock.ts";
+import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
-import {
-  type CallEntry,
-  encodeCalls,
-  encodeCancel,
-  encodeHello,
-  encodeReplies,
-  type ReplyEntry,
-} from "./encode-frame.ts";
+import { type CallEntry, encodeCalls, encodeCancel, encodeHello } from "./encode-frame.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -19,6 +13,7 @@ import {
   type LoadReport,
   NO_STATS,
 } from "./messages.ts";
+import { OutgoingReplies } from "./outgoing-replies.ts";
 import {
   type CallRequest,
   type FanoutRequest,
@@ -36,14 +31,12 @@ import {
   MAX_STRING_BYTES,
   PAYLOAD_ENTRY_BYTES,
   PROTOCOL_VERSION,
-  REPLY_BYTES,
-  ReplyStatus,
   type WireLimits,
 } from "./protocol.ts";
 import { MAX_SLOTS, SlotTable } from "./slot-table.ts";
 import { Tensor, type TensorMap } from "./tensor.ts";
 import type { Transport } from "./transport.ts";
-import { type EncodedValue, encodeArguments, encodeValue } from "./value-codec.ts";
+import { type EncodedValue, encodeArguments } from "./value-codec.ts";
 
 /** What a peer does for those that call it. All of it runs on the event loop; nothing here may throw. */
 export interface PeerService {
@@ -74,16 +67,8 @@ const NEVER_SENT = 0;
 
 export const NO_LOAD: LoadReport = Object.freeze({ backlogUs: 0, queuedItems: 0, costs: [] });
 
-/** At most what a call or a reply adds to its frame, apart from its strings and its payload's own bytes. */
-const ENTRY_BYTES = Math.max(CALL_BYTES, REPLY_BYTES) + PAYLOAD_ENTRY_BYTES + 16;
-/** Of an error that is too large to travel as it is. */
-const MAX_MESSAGE_CHARS = 1024;
-
-/**
- * How long a reply may wait for company. A fan-out needs its last part anyway; a frame for each part would cost more
- * than many parts.
- */
-const MAX_HOLD_MS = 3;
+/** At most what a call adds to its frame, apart from its strings and its payload's own bytes. */
+const ENTRY_BYTES = CALL_BYTES + PAYLOAD_ENTRY_BYTES + 16;
 
 /** A process that is busy loading models greets late; one that never does must not be kept. */
 const GREETING_TIMEOUT_MS = 30_000;
@@ -109,24 +94,20 @@ export class Peer {
   readonly #outstanding = new SlotTable<Outstanding>();
   readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
   #payloadOf = new Map<unknown, EncodedValue>();
-  readonly #replyPayloads: EncodedValue[] = [];
-  #rowsPayloadOf = new Map<TensorMap, number>();
   readonly #opened = Promise.withResolvers<Hello>();
   #state: PeerState = { kind: "greeting" };
   #unsent: { readonly id: number; readonly payload: EncodedValue }[] = [];
   #unsentBytes = 0;
-  #replies: ReplyEntry[] = [];
-  #replyBytes = 0;
+  readonly #replies: OutgoingReplies;
   #cancels: number[] = [];
   #flushScheduled = false;
-  #firstReplyAtMs = 0;
-
   readonly #greetingTimer: NodeJS.Timeout;
 
   constructor(transport: Transport, options: PeerOptions) {
     this.#transport = transport;
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_WIRE_LIMITS;
+    this.#replies = new OutgoingReplies(this.#limits, systemClock, () => this.#flush());
     this.#maxOutstanding = Math.min(options.maxOutstanding ?? MAX_SLOTS, MAX_SLOTS);
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
     // Whoever does not wait for the greeting learns of a failure by `onClose`.
@@ -180,9 +161,8 @@ export class Peer {
   /** @param part which target of a call that fanned out. */
   reply(id: number, outcome: CallOutcome, stats: CallStats, part = 0): void {
     if (this.#state.kind === "closed") return;
-    const { status, encoded } = this.#encodeOutcome(outcome);
-    const payload = this.#addReplyPayload(encoded);
-    this.#addReply({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
+    this.#replies.add(id, outcome, stats, part);
+    this.#replied();
   }
 
   /** Replies with some rows of a batch's result, which is encoded once for all replies of the tick that share it. */
@@ -195,15 +175,8 @@ export class Peer {
     part = 0,
   ): void {
     if (this.#state.kind === "closed") return;
-    let payload = this.#rowsPayloadOf.get(tensors);
-    if (payload === undefined) {
-      const { status, encoded } = this.#encodeOutcome({ ok: true, value: tensors });
-      payload = this.#addReplyPayload(encoded);
-      if (status === ReplyStatus.error)
-        return this.#addReply({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
-      this.#rowsPayloadOf.set(tensors, payload);
-    }
-    this.#addReply({ id, part, status: ReplyStatus.rows, stats, payload, firstRow, rows });
+    this.#replies.addRows(id, tensors, firstRow, rows, stats, part);
+    this.#replied();
   }
 
   /** Sends what is waiting, then ends the connection; outstanding calls end as `PeerClosed`. */
@@ -212,35 +185,9 @@ export class Peer {
     this.#transport.close();
   }
 
-  #addReplyPayload(encoded: EncodedValue): number {
-    if (this.#replyBytes + encoded.bytes > this.#limits.maxFrameBytes / 2) this.#flush();
-    this.#replyBytes += encoded.bytes;
-    return this.#replyPayloads.push(encoded) - 1;
-  }
-
-  #addReply(entry: ReplyEntry): void {
-    if (this.#replies.length === 0) this.#firstReplyAtMs = performance.now();
-    this.#replies.push(entry);
-    this.#replyBytes += ENTRY_BYTES;
-    const isFull = this.#replyBytes > this.#limits.maxFrameBytes / 2;
-    if (isFull || this.#replies.length >= this.#limits.maxFrameEntries) this.#flush();
+  #replied(): void {
+    if (this.#replies.isFull) this.#flush();
     else this.#scheduleFlush();
-  }
-
-  #encodeOutcome(outcome: CallOutcome): { status: ReplyEntry["status"]; encoded: EncodedValue } {
-    const { maxDepth, maxFrameBytes } = this.#limits;
-    const limit = maxFrameBytes / 2;
-    if (!outcome.ok) return { status: ReplyStatus.error, encoded: encodeError(outcome.error, limit) };
-    try {
-      const encoded = encodeValue(outcome.value, maxDepth);
-      if (encoded.bytes <= limit) return { status: ReplyStatus.value, encoded };
-      throw new TuttiError("PayloadTooLarge", `a result of ${encoded.bytes} bytes is above ${limit}`, {
-        status: 500,
-      });
-    } catch (thrown) {
-      const error = TuttiError.from(thrown, "NotSerialisable");
-      return { status: ReplyStatus.error, encoded: encodeError(error, limit) };
-    }
   }
 
   #send(call: Outstanding): number {
@@ -310,38 +257,22 @@ export class Peer {
   }
 
   #mayHoldReplies(): boolean {
-    if (this.#replies.length === 0 || this.#options.service?.hasMoreSoon !== true) return false;
+    if (this.#replies.isEmpty || this.#options.service?.hasMoreSoon !== true) return false;
     if (this.#unsent.length > 0 || this.#cancels.length > 0) return false;
-    return performance.now() - this.#firstReplyAtMs < MAX_HOLD_MS;
+    return this.#replies.mayWait;
   }
 
   #flush(): void {
     if (this.#state.kind === "closed") return;
     if (this.#unsent.length > 0) this.#flushCalls();
-    if (this.#replies.length > 0) {
+    if (!this.#replies.isEmpty) {
       const load = this.#options.service?.loadReport() ?? NO_LOAD;
-      this.#transport.send(this.#encodeReplies(load));
-      this.#replies = [];
-      this.#replyPayloads.length = 0;
-      this.#rowsPayloadOf = new Map();
-      this.#replyBytes = 0;
+      this.#transport.send(this.#replies.take(load));
       if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
         this.#transport.destroy(new TuttiError("ProtocolError", "the other side does not read its replies"));
       }
     }
     while (this.#cancels.length > 0) this.#transport.send(encodeCancel(this.#cancels.splice(0, 65_535)));
-  }
-
-  #encodeReplies(load: LoadReport): Buffer {
-    try {
-      return encodeReplies(this.#replies, this.#replyPayloads, load);
-    } catch (thrown) {
-      // Payloads are written now, not when given: one whose memory was given away since (transferred) fails here.
-      const error = TuttiError.from(thrown, "NotSerialisable");
-      const failed = { status: ReplyStatus.error, payload: 0, firstRow: 0, rows: 0 };
-      const replies = this.#replies.map((reply) => ({ ...reply, ...failed }));
-      return encodeReplies(replies, [encodeError(error, this.#limits.maxFrameBytes / 2)], load);
-    }
   }
 
   #flushCalls(): void {
@@ -501,16 +432,6 @@ export class Peer {
       this.#fail(id, new TuttiError("PeerClosed", reason.message, { started: isSent ? "maybe" : "no" }));
     });
   }
-}
-
-function encodeError(error: TuttiError, maxBytes: number): EncodedValue {
-  const wire = toWireError(error);
-  try {
-    const encoded = encodeValue(wire);
-    if (encoded.bytes <= maxBytes) return encoded;
-  } catch {}
-  // `details` and the length of the message are the application's: when they cannot travel, the rest still must.
-  return encodeValue({ ...wire, message: wire.message.slice(0, MAX_MESSAGE_CHARS), details: undefined });
 }
 
 function toOutcome({ ok, value }: IncomingReply): CallOutcome {
