@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/clock.ts";
+import type { CallPlace } from "../observe/call-group.ts";
 import type { CallOutcome, CallStats, RowsOfResult } from "../wire/messages.ts";
 
 /** Which request a call belongs to; handed down from the edge to the last member. */
@@ -19,8 +20,12 @@ export interface OutgoingCall extends RequestScope {
   readonly args: readonly unknown[];
   /** A second attempt on another replica may be made while the first is out. */
   readonly hedge: boolean;
-  /** Called exactly once (D1), at the latest when the deadline passes (D2). `version` is the answering replica's. */
-  onEnd(outcome: CallOutcome, stats: CallStats): void;
+  /**
+   * Called exactly once (D1), at the latest when the deadline passes (D2).
+   *
+   * @param place where it was sent; undefined when it was not.
+   */
+  onEnd(outcome: CallOutcome, stats: CallStats, place?: CallPlace): void;
 }
 
 /** One call to each of many deployments, with the same arguments. */
@@ -31,9 +36,9 @@ export interface OutgoingFanout extends RequestScope {
   /** A second attempt at a member, on another replica, may be made while the first is out. */
   readonly hedge: boolean;
   /** Called exactly once for each member (D1), or `onRows` in its place; never from inside `dispatchMany`. */
-  onEnd(member: number, outcome: CallOutcome, stats: CallStats): void;
+  onEnd(member: number, outcome: CallOutcome, stats: CallStats, place?: CallPlace): void;
   /** The member's value is some rows of a result that others share: nothing is cut out until it is wanted. */
-  onRows(member: number, rows: RowsOfResult, stats: CallStats): void;
+  onRows(member: number, rows: RowsOfResult, stats: CallStats, place?: CallPlace): void;
 }
 
 export interface PendingCall {

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallPlace } from "../observe/call-group.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { PendingCall } from "./call-port.ts";
@@ -9,7 +10,7 @@ import { currentContext } from "./context.ts";
 import type { ResolvedEnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-result.ts";
 import type { CallOptions } from "./handle.ts";
-import { callScope, type HandleTarget, statusOf } from "./handle-proxy.ts";
+import { callScope, type HandleTarget, routedMs, statusOf } from "./handle-proxy.ts";
 
 export interface EnsembleMember {
   readonly name: string;
@@ -76,8 +77,8 @@ export class EnsembleCall<V, R> {
       priority,
       lean,
       hedge: callOptions.hedge ?? false,
-      onEnd: (member, outcome, stats) => this.#end(member, outcome, stats),
-      onRows: (member, rows, stats) => this.#endRows(member, rows, stats),
+      onEnd: (member, outcome, stats, place) => this.#end(member, outcome, stats, place),
+      onRows: (member, rows, stats, place) => this.#endRows(member, rows, stats, place),
     });
     const { signal } = callOptions;
     if (signal !== undefined) {
@@ -89,44 +90,54 @@ export class EnsembleCall<V, R> {
     }
   }
 
-  #end(index: number, outcome: CallOutcome, stats: CallStats): void {
+  #end(index: number, outcome: CallOutcome, stats: CallStats, place: CallPlace | undefined): void {
     if (this.#reports[index] !== undefined) return;
-    if (!outcome.ok) return this.#report(index, statusOf(outcome.error), outcome.error, stats);
+    if (!outcome.ok) return this.#report(index, statusOf(outcome.error), outcome.error, stats, place);
     let value: V;
     try {
       value = this.#options.select(outcome.value);
     } catch (thrown) {
-      return this.#report(index, "failed", TuttiError.from(thrown), stats);
+      return this.#report(index, "failed", TuttiError.from(thrown), stats, place);
     }
-    this.#answer(index, value, stats);
+    this.#answer(index, value, stats, place);
   }
 
   /** One number out of a shared result is read where it is; anything else is cut out first. */
-  #endRows(index: number, rows: RowsOfResult, stats: CallStats): void {
+  #endRows(index: number, rows: RowsOfResult, stats: CallStats, place: CallPlace | undefined): void {
     if (this.#reports[index] !== undefined) return;
     const value = this.#options.selectNumber?.(rows);
-    if (value !== undefined) return this.#answer(index, value as V, stats);
+    if (value !== undefined) return this.#answer(index, value as V, stats, place);
     const { tensors, firstRow, rows: count } = rows;
-    this.#end(index, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats);
+    this.#end(index, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats, place);
   }
 
-  #answer(index: number, value: V, stats: CallStats): void {
+  #answer(index: number, value: V, stats: CallStats, place: CallPlace | undefined): void {
     this.#answers[index] = { name: this.#members[index]!.name, value, weight: this.#options.weights[index]! };
     this.#ok += 1;
-    this.#report(index, "ok", undefined, stats);
+    this.#report(index, "ok", undefined, stats, place);
   }
 
-  #report(index: number, status: MemberStatus, error: TuttiError | undefined, stats: CallStats): void {
+  #report(
+    index: number,
+    status: MemberStatus,
+    error: TuttiError | undefined,
+    stats: CallStats,
+    place: CallPlace | undefined,
+  ): void {
     this.#left -= 1;
     this.#errors[index] = error;
     this.#reports[index] = {
       name: this.#members[index]!.name,
       status,
       output: this.#answers[index]?.value,
+      code: error?.code,
       latencyMs: this.#clock.now() - this.#startedAtMs,
+      routedMs: routedMs(place, this.#startedAtMs),
       queueMs: stats.queueUs / 1000,
       runMs: stats.runUs / 1000,
       batchSize: stats.batchItems,
+      executor: place?.executor ?? "",
+      attempts: place?.attempts ?? 0,
       version: this.#callContext?.applicationVersion ?? "",
     };
     if (this.#done) return;
@@ -139,7 +150,7 @@ export class EnsembleCall<V, R> {
       this.#cancelRest();
       // E2, also of those whose end is on its way already, which no cancellation can hasten.
       for (let i = 0; i < this.#reports.length; i++) {
-        if (this.#reports[i] === undefined) this.#report(i, "cancelled", undefined, NO_STATS);
+        if (this.#reports[i] === undefined) this.#report(i, "cancelled", undefined, NO_STATS, undefined);
       }
     }
     const members = this.#reports as MemberReport[];

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../errors/codes.ts";
 import type { CallSpan, CallStatus } from "../observe/call-group.ts";
 
 export type MemberStatus = CallStatus;
@@ -6,16 +7,23 @@ export type MemberStatus = CallStatus;
 export interface MemberReport extends CallSpan {
   readonly name: string;
   readonly status: MemberStatus;
+  /** Why it did not answer; undefined when it did, or when it was given up for an answer without it. */
+  readonly code: ErrorCode | undefined;
   /** What was selected of its answer for the combiner; undefined unless `ok`. */
   readonly output: unknown;
   /** From the ensemble's call to the member's end. */
   readonly latencyMs: number;
+  /** How much of that passed before its last attempt was sent. */
+  readonly routedMs: number;
   /** How much of that it waited at its replica. */
   readonly queueMs: number;
   /** How long the run took that it was part of. */
   readonly runMs: number;
   /** Items in the run that it was part of. */
   readonly batchSize: number;
+  /** The executor that it was last sent to; empty when it was not. */
+  readonly executor: string;
+  readonly attempts: number;
   /** Of the application: one request is served by one version from edge to last member (D9). */
   readonly version: string;
 }

@@ -1,5 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { CallSpan, CallStatus } from "../observe/call-group.ts";
+import type { CallPlace, CallSpan, CallStatus } from "../observe/call-group.ts";
 import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import type { CallPort, PendingCall, RequestScope } from "./call-port.ts";
 import { currentContext } from "./context.ts";
@@ -88,9 +88,9 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
         method,
         args,
         hedge: target.options.hedge ?? false,
-        onEnd: (outcome, stats) => {
+        onEnd: (outcome, stats, place) => {
           signal?.removeEventListener("abort", onAbort);
-          noteCall?.(outcome, stats);
+          noteCall?.(outcome, stats, place);
           if (outcome.ok) resolve(outcome.value);
           else reject(outcome.error);
         },
@@ -104,19 +104,27 @@ function callNoter({ deployment, port }: HandleTarget, method: string) {
   const served = currentContext();
   if (served === undefined) return undefined;
   const startedAtMs = port.clock.now();
-  return (outcome: CallOutcome, { queueUs, runUs, batchItems }: CallStats) => {
+  return (outcome: CallOutcome, { queueUs, runUs, batchItems }: CallStats, place: CallPlace | undefined) => {
     const endedAtMs = port.clock.now();
     const call: CallSpan = {
       name: deployment,
       status: outcome.ok ? "ok" : statusOf(outcome.error),
+      code: outcome.ok ? undefined : outcome.error.code,
       latencyMs: endedAtMs - startedAtMs,
+      routedMs: routedMs(place, startedAtMs),
       queueMs: queueUs / 1000,
       runMs: runUs / 1000,
       batchSize: batchItems,
+      executor: place?.executor ?? "",
+      attempts: place?.attempts ?? 0,
     };
     served.noteCalls({ method, startedAtMs, endedAtMs, calls: [call] });
   };
 }
+
+/** What passed between a call and the sending of its last attempt. */
+export const routedMs = (place: CallPlace | undefined, startedAtMs: number): number =>
+  place === undefined ? 0 : Math.max(0, place.sentAtMs - startedAtMs);
 
 /** What a call's failure means to who made it. */
 export function statusOf(error: TuttiError): CallStatus {

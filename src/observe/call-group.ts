@@ -1,16 +1,36 @@
+import type { ErrorCode } from "../errors/codes.ts";
+
+/** Where a call's last attempt went. A replica's own record of itself where the first attempt was the last. */
+export interface CallPlace {
+  /** Id of the executor. */
+  readonly executor: string;
+  /** Number of the replica there. */
+  readonly target: number;
+  readonly attempts: number;
+  /** When the last attempt was sent, on the process's clock; 0 when that was at once. */
+  readonly sentAtMs: number;
+}
+
 /** How one call that a request made has ended, as its caller saw it. Times are 0 for what did not happen. */
 export interface CallSpan {
   /** The deployment called. */
   readonly name: string;
   readonly status: CallStatus;
+  /** Why there is no answer; undefined when there is one. */
+  readonly code: ErrorCode | undefined;
   /** From the call to its end. */
   readonly latencyMs: number;
+  /** How much of that passed before its last attempt was sent: it waited for a replica, or an attempt failed. */
+  readonly routedMs: number;
   /** How much of that it waited at its replica. */
   readonly queueMs: number;
   /** How long the run took that it was part of. */
   readonly runMs: number;
   /** Items in that run. */
   readonly batchSize: number;
+  /** The executor that its last attempt was sent to; empty when none was. */
+  readonly executor: string;
+  readonly attempts: number;
 }
 
 export type CallStatus = "ok" | "late" | "failed" | "shed" | "cancelled";

@@ -1,5 +1,6 @@
 import { calledMethod } from "../api/http-call.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
+import type { CallPlace } from "../observe/call-group.ts";
 import { chooseReplica, type ReplicaLoad } from "../policy/choose-replica.ts";
 import type { Lane } from "./lane.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
@@ -14,9 +15,11 @@ const MAX_FOLLOWING = 16;
 
 /**
  * One replica and what this router has outstanding there. It is its own load: the choice is made for each member of
- * each fan-out, and must not make garbage.
+ * each fan-out, and must not make garbage. So is it the place of a call whose first attempt was the last.
  */
-export class RoutedReplica implements ReplicaLoad {
+export class RoutedReplica implements ReplicaLoad, CallPlace {
+  readonly attempts = 1;
+  readonly sentAtMs = 0;
   readonly target: number;
   readonly lane: Lane;
   waitingItems = 0;
@@ -26,6 +29,10 @@ export class RoutedReplica implements ReplicaLoad {
   constructor(target: number, lane: Lane) {
     this.target = target;
     this.lane = lane;
+  }
+
+  get executor(): string {
+    return this.lane.id;
   }
 
   get laneBacklogUs(): number {

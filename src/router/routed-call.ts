@@ -1,5 +1,6 @@
 import type { OutgoingCall, PendingCall } from "../api/call-port.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallPlace } from "../observe/call-group.ts";
 import { predictedFinishUs } from "../policy/choose-replica.ts";
 import { retryDecision } from "../policy/retry.ts";
 import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
@@ -31,7 +32,7 @@ const ENDED: CallState = { kind: "ended" };
  * One call from dispatch to its one end (D1), over as many attempts as D3 and the deadline allow. It is the request
  * that a peer carries, and the handle by which its caller cancels it.
  */
-export class RoutedCall implements CallRequest, PendingCall {
+export class RoutedCall implements CallRequest, PendingCall, CallPlace {
   readonly #call: OutgoingCall;
   readonly #retry: (call: RoutedCall) => void;
   readonly #leave: (call: RoutedCall) => void;
@@ -41,6 +42,8 @@ export class RoutedCall implements CallRequest, PendingCall {
   #deaths: number;
   #avoid: Set<Lane> | undefined;
   target = 0;
+  executor = "";
+  sentAtMs = 0;
 
   /** @param leave called when the call is cancelled while it waits. */
   constructor(
@@ -84,6 +87,9 @@ export class RoutedCall implements CallRequest, PendingCall {
   get deployment(): string {
     return this.#call.deployment;
   }
+  get attempts(): number {
+    return this.#attempts;
+  }
   get isWaiting(): boolean {
     return this.#state.kind === "waiting";
   }
@@ -103,6 +109,8 @@ export class RoutedCall implements CallRequest, PendingCall {
   send(replica: RoutedReplica, link: Link, nowMs: number): void {
     this.#attempts += 1;
     this.target = replica.target;
+    this.executor = replica.lane.id;
+    this.sentAtMs = nowMs;
     const load = loadOf(replica, nowMs);
     const costUs = predictedFinishUs(load) - load.laneBacklogUs;
     replica.waitingItems += 1;
@@ -165,6 +173,6 @@ export class RoutedCall implements CallRequest, PendingCall {
     if (this.#state.kind === "ended") return;
     this.#state = ENDED;
     this.#set.ended();
-    this.#call.onEnd(outcome, stats);
+    this.#call.onEnd(outcome, stats, this.executor === "" ? undefined : this);
   }
 }

@@ -122,24 +122,25 @@ class LanePart implements FanoutRequest {
   }
 
   onRows(part: number, rows: RowsOfResult, stats: CallStats): void {
-    this.#fanout.call.onRows(this.#release(part).member, rows, stats);
+    const { member, replica } = this.#release(part);
+    this.#fanout.call.onRows(member, rows, stats, replica);
   }
 
   onPart(part: number, outcome: CallOutcome, stats: CallStats): void {
     const { member, replica, set } = this.#release(part);
     const { call } = this.#fanout;
-    if (outcome.ok) return call.onEnd(member, outcome, stats);
+    if (outcome.ok) return call.onEnd(member, outcome, stats, replica);
     const { code, started } = outcome.error;
     const deaths = code === "PeerClosed" && started !== "no" ? 1 : 0;
     const decision = retryDecision({ code, started, idempotent: this.idempotent, attempts: 1, deaths });
     // A refusal that was on its way when the caller gave up leads to no other attempt.
     if (decision === "retry" && this.#fanout.isCancelled) {
-      return call.onEnd(member, { ok: false, error: cancelled() }, stats);
+      return call.onEnd(member, { ok: false, error: cancelled() }, stats, replica);
     }
     const isPointless = code === "Overloaded" && !set.hasOther(replica.lane, undefined);
     if (decision === "retry" && !isPointless)
       return this.#fanout.goAlone(member, { attempts: 1, deaths, avoid: replica.lane });
-    call.onEnd(member, outcome, stats);
+    call.onEnd(member, outcome, stats, replica);
   }
 
   #release(part: number): PartMember {

@@ -1,8 +1,10 @@
 /** Invariants R1 to R4. */
 import { describe, expect, it } from "vitest";
 import type { OutgoingCall, PendingCall } from "../api/call-port.ts";
+import { ManualClock } from "../clock/manual-clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { CallPlace } from "../observe/call-group.ts";
 import { MAX_ATTEMPTS } from "../policy/retry.ts";
 import type { CallOutcome } from "../wire/messages.ts";
 import { FakeLink } from "./link.fake.ts";
@@ -84,7 +86,12 @@ function callTo(router: Router, fields: Partial<OutgoingCall> = {}): MadeCall {
   return { pending, outcomes, ended: promise };
 }
 
-function fanTo(router: Router, deployments: readonly string[], args: readonly unknown[] = [1]) {
+function fanTo(
+  router: Router,
+  deployments: readonly string[],
+  args: readonly unknown[] = [1],
+  onPlace: (member: number, place: CallPlace | undefined) => void = () => {},
+) {
   const outcomes: CallOutcome[][] = deployments.map(() => []);
   const { promise, resolve } = Promise.withResolvers<void>();
   const pending = router.dispatchMany({
@@ -96,7 +103,8 @@ function fanTo(router: Router, deployments: readonly string[], args: readonly un
     priority: 1,
     lean: false,
     hedge: false,
-    onEnd: (member, outcome) => {
+    onEnd: (member, outcome, _stats, place) => {
+      onPlace(member, place);
       outcomes[member]!.push(outcome);
       if (outcomes.every((one) => one.length > 0)) resolve();
     },
@@ -310,6 +318,50 @@ describe("a call without a replica (R2)", () => {
     expect(link("x1").sent).toHaveLength(1);
     link("x1").sent[0]!.end(ok(1));
     expect(await ended).toEqual(ok(1));
+  });
+});
+
+describe("the place that a call's end names", () => {
+  const placeOf = (router: Router, fields: Partial<OutgoingCall> = {}) =>
+    new Promise<CallPlace | undefined>((resolve) => {
+      callTo(router, { onEnd: (_outcome, _stats, place) => resolve(place), ...fields });
+    });
+
+  it("is the replica that answered its only attempt", async () => {
+    const { router, link } = network([idempotentM]);
+    const place = placeOf(router);
+    link("x1").sent[0]!.end(ok(1));
+    expect(await place).toMatchObject({ executor: "x1", target: 1, attempts: 1 });
+  });
+
+  it("is the last one asked after an attempt that failed, and tells when that was", async () => {
+    const clock = new ManualClock();
+    const { router, link, kill } = network([idempotentM], { clock });
+    const place = placeOf(router, { deadlineAtMs: clock.now() + 1000 });
+    await clock.advance(30);
+    const againAtMs = clock.now();
+    kill("x1", "no");
+    link("x2").sent[0]!.end(ok(1));
+    expect(await place).toMatchObject({ executor: "x2", attempts: 2, sentAtMs: againAtMs });
+  });
+
+  it("is none for a call that went nowhere", async () => {
+    const { router } = network([{ ...idempotentM, maxOngoing: 0 }]);
+    expect(await placeOf(router)).toBeUndefined();
+  });
+
+  it("is each member's own in a fan-out", async () => {
+    const routes = ["a", "b"].map((name, index) => ({
+      ...idempotentM,
+      name,
+      replicas: [{ target: index + 1, executor: `x${index + 1}` }],
+    }));
+    const { router, link } = network(routes);
+    const places = new Map<number, CallPlace | undefined>();
+    fanTo(router, ["a", "b"], [1], (member, place) => places.set(member, place));
+    for (const id of ["x1", "x2"]) link(id).sent[0]!.end(ok(1));
+    await turn();
+    expect([places.get(0)?.executor, places.get(1)?.executor]).toEqual(["x1", "x2"]);
   });
 });
 

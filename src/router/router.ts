@@ -122,7 +122,7 @@ export class Router implements CallPort {
   readonly #continueAlone = (fanout: RoutedFanout, member: number, history: AttemptHistory | undefined) => {
     const { call } = fanout;
     const { deployments, method, args, requestId, deadlineAtMs, priority, lean, hedge } = call;
-    const onEnd: OutgoingCall["onEnd"] = (outcome, stats) => call.onEnd(member, outcome, stats);
+    const onEnd: OutgoingCall["onEnd"] = (outcome, stats, place) => call.onEnd(member, outcome, stats, place);
     const alone = {
       deployment: deployments[member]!,
       method,
