@@ -16,6 +16,22 @@ export interface Clock {
   onNextTurn(callback: () => void): CancelTimer;
 }
 
+/**
+ * Calls back again and again, never twice for one period, until it is cancelled; keeps no process alive. The next period
+ * begins before the callback runs, so that one that throws is called again.
+ */
+export function everyInBackground(clock: Clock, periodMs: number, callback: () => void): CancelTimer {
+  let cancelNext: CancelTimer;
+  const arm = (): void => {
+    cancelNext = clock.afterInBackground(periodMs, () => {
+      arm();
+      callback();
+    });
+  };
+  arm();
+  return () => cancelNext();
+}
+
 /** Node's timers hold at most this many milliseconds; longer ones fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

@@ -1,4 +1,5 @@
 import type { ApplicationGraph } from "../api/graph.ts";
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { isErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Executor } from "../executor/executor.ts";
@@ -19,7 +20,7 @@ import {
 type SlotState =
   | { readonly kind: "filling" }
   | { readonly kind: "filled"; readonly executor: Executor; readonly live: readonly LiveReplica[] }
-  | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout; readonly reason: string }
+  | { readonly kind: "waiting"; readonly cancelTimer: CancelTimer; readonly reason: string }
   | { readonly kind: "stopped" };
 
 export interface ApplicationRunnerOptions {
@@ -32,6 +33,12 @@ export interface ApplicationRunnerOptions {
   readonly hostTimeoutMs: number;
   readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
   readonly onEvent: (event: RunnerEvent) => void;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** In [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+  /** The SHA-256 of a model's file. Default by reading it. */
+  readonly hashModel?: (path: string) => Promise<string>;
 }
 
 export type RunnerEvent =
@@ -57,6 +64,8 @@ const DRAIN_TIMEOUT_MS = 20_000;
  */
 export class ApplicationRunner {
   readonly #options: ApplicationRunnerOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #slots = new Map<Slot, SlotState>();
   readonly #failures = new Map<Slot, number>();
   #graph: ApplicationGraph | undefined;
@@ -67,6 +76,8 @@ export class ApplicationRunner {
 
   constructor(options: ApplicationRunnerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
   }
 
   /**
@@ -79,7 +90,7 @@ export class ApplicationRunner {
     const first = await acquire("code");
     const graph = await first.order({ type: "import", module }, importTimeoutMs);
     this.#graph = graph;
-    this.#sha256Of = await hashModels(graph);
+    this.#sha256Of = await hashModels(graph, this.#options.hashModel ?? hashModelFile);
     const plan: Plan = planSlots(graph, limits);
     if (plan.unplaced.length > 0)
       throw new TuttiError("StartFailed", `application ${graph.name}: ${plan.unplaced[0]}`);
@@ -134,7 +145,7 @@ export class ApplicationRunner {
   async drain(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     const executors = [...this.#slots].flatMap(([slot, state]) => {
-      if (state.kind === "waiting") clearTimeout(state.timer);
+      if (state.kind === "waiting") state.cancelTimer();
       return state.kind === "filled" && slot.kind === "code" ? [state.executor] : [];
     });
     for (const slot of this.#slots.keys()) this.#slots.set(slot, { kind: "stopped" });
@@ -164,18 +175,18 @@ export class ApplicationRunner {
       const reason = TuttiError.from(thrown, "StartFailed").message;
       const failures = (this.#failures.get(slot) ?? 0) + 1;
       this.#failures.set(slot, failures);
-      const retryInMs = backoffMs(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, Math.random());
+      const retryInMs = backoffMs(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS, this.#random());
       this.#options.onEvent({ type: "fill-failed", slot: slot.name, reason, retryInMs });
-      const timer = setTimeout(() => {
+      const cancelTimer = this.#clock.after(retryInMs, () => {
         this.#slots.set(slot, { kind: "filling" });
         void this.#refill(slot);
-      }, retryInMs);
-      this.#slots.set(slot, { kind: "waiting", timer, reason });
+      });
+      this.#slots.set(slot, { kind: "waiting", cancelTimer, reason });
     }
   }
 
   async #fillOnce(slot: Slot, imported: Executor | undefined): Promise<void> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#clock.now();
     const { acquire, hostTimeoutMs } = this.#options;
     const executor = imported ?? (await acquire(slot.kind));
     try {
@@ -192,7 +203,7 @@ export class ApplicationRunner {
       throw failedToFill(slot, thrown);
     }
     this.#publish();
-    const tookMs = performance.now() - startedAtMs;
+    const tookMs = this.#clock.now() - startedAtMs;
     this.#options.onEvent({ type: "filled", slot: slot.name, executor: executor.id, tookMs });
   }
 
@@ -309,8 +320,11 @@ function failedToFill({ name, replicas }: Slot, thrown: unknown): TuttiError {
   });
 }
 
-async function hashModels(graph: ApplicationGraph): Promise<Map<string, string>> {
+async function hashModels(
+  graph: ApplicationGraph,
+  hash: (path: string) => Promise<string>,
+): Promise<Map<string, string>> {
   const paths = graph.deployments.flatMap((spec) => (spec.kind === "model" ? [spec.path] : []));
-  const entries = await Promise.all(paths.map(async (path) => [path, await hashModelFile(path)] as const));
+  const entries = await Promise.all(paths.map(async (path) => [path, await hash(path)] as const));
   return new Map(entries);
 }

@@ -41,7 +41,7 @@ export class ExecutorHost implements PeerService {
   readonly replicas: ReplicaTable;
   readonly #clock: Clock;
   readonly #lane: ModelLane;
-  readonly #health = new HealthChecks();
+  readonly #health: HealthChecks;
   readonly #router: Router;
   readonly #modelCache: CompactCache;
   #application:
@@ -55,6 +55,7 @@ export class ExecutorHost implements PeerService {
   constructor(router: Router, modelCache: CompactCache) {
     this.#router = router;
     this.#clock = router.clock;
+    this.#health = new HealthChecks(this.#clock);
     this.#lane = new ModelLane(this.#clock, router.counters);
     this.#modelCache = modelCache;
     this.replicas = new ReplicaTable(this.#lane);
@@ -187,7 +188,7 @@ export class ExecutorHost implements PeerService {
 
   async #loadModel(spec: ModelSpecToHost): Promise<HostedReplica> {
     const loaded = await loadModelSession(toFile(spec), spec.session, { cache: this.#modelCache });
-    const samples = await warmUp(loaded, {});
+    const samples = await warmUp(loaded, { now: () => this.#clock.now() });
     const replica = new ModelReplica(spec, loaded, samples, this.#lane);
     this.#lane.add(replica);
     return replica;

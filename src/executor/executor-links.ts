@@ -1,3 +1,4 @@
+import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Router } from "../router/router.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
@@ -11,7 +12,7 @@ const RECONNECT_MS = 50;
 type LinkState =
   | { readonly kind: "connecting" }
   | { readonly kind: "open"; readonly peer: Peer }
-  | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout };
+  | { readonly kind: "waiting"; readonly cancelTimer: CancelTimer };
 
 export interface ExecutorLinksOptions {
   /** Who dials, for messages. */
@@ -38,16 +39,16 @@ export class ExecutorLinks {
   disconnect(executorId: string): void {
     const state = this.#links.get(executorId);
     this.#links.delete(executorId);
-    if (state?.kind === "waiting") clearTimeout(state.timer);
+    if (state?.kind === "waiting") state.cancelTimer();
     // Replies to calls that are still out may come: the connection ends when the other side does, or with these.
-    if (state?.kind === "open") closeWhenIdle(state.peer);
+    if (state?.kind === "open") closeWhenIdle(state.peer, this.#options.router().clock);
   }
 
   close(): void {
     for (const id of [...this.#links.keys()]) {
       const state = this.#links.get(id);
       this.#links.delete(id);
-      if (state?.kind === "waiting") clearTimeout(state.timer);
+      if (state?.kind === "waiting") state.cancelTimer();
       if (state?.kind === "open") state.peer.close();
     }
   }
@@ -61,7 +62,8 @@ export class ExecutorLinks {
     const router = this.#options.router();
     const peer = new Peer(transport, {
       hello: { name: this.#options.name, token: this.#options.token },
-      onLoad: (load) => router.lane(executor.id)?.report(load, performance.now()),
+      clock: router.clock,
+      onLoad: (load) => router.lane(executor.id)?.report(load, router.clock.now()),
       onClose: () => {
         if (!this.#links.has(executor.id)) return;
         router.laneClosed(executor.id);
@@ -74,19 +76,17 @@ export class ExecutorLinks {
 
   #retryLater(executor: ExecutorAddress): void {
     if (!this.#links.has(executor.id)) return;
-    const timer = setTimeout(() => {
+    const cancelTimer = this.#options.router().clock.afterInBackground(RECONNECT_MS, () => {
       if (this.#links.has(executor.id)) this.connect(executor);
-    }, RECONNECT_MS);
-    timer.unref();
-    this.#links.set(executor.id, { kind: "waiting", timer });
+    });
+    this.#links.set(executor.id, { kind: "waiting", cancelTimer });
   }
 }
 
-function closeWhenIdle(peer: Peer): void {
-  const timer = setInterval(() => {
-    if (!peer.isClosed && peer.outstandingCalls > 0) return;
-    clearInterval(timer);
-    if (!peer.isClosed) peer.close();
-  }, RECONNECT_MS);
-  timer.unref();
+function closeWhenIdle(peer: Peer, clock: Clock): void {
+  clock.afterInBackground(RECONNECT_MS, () => {
+    if (peer.isClosed) return;
+    if (peer.outstandingCalls > 0) closeWhenIdle(peer, clock);
+    else peer.close();
+  });
 }

@@ -1,3 +1,4 @@
+import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
 import type { HostedReplica } from "./hosted-replica.ts";
 
 export interface HealthCheckTiming {
@@ -9,23 +10,30 @@ const FAILURES_TO_BE_UNHEALTHY = 3;
 
 /** Calls `checkHealth` of each replica by its own period; three failures in a row make it unhealthy. */
 export class HealthChecks {
-  readonly #timers = new Map<number, NodeJS.Timeout>();
+  readonly #clock: Clock;
+  readonly #timers = new Map<number, CancelTimer>();
   readonly #failures = new Map<number, { count: number; reason: string }>();
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   watch(replica: HostedReplica, { periodMs, timeoutMs }: HealthCheckTiming): void {
     let isChecking = false;
-    const timer = setInterval(async () => {
+    const check = async () => {
       if (isChecking) return;
       isChecking = true;
       await this.#check(replica, timeoutMs);
       isChecking = false;
-    }, periodMs);
-    timer.unref();
-    this.#timers.set(replica.target, timer);
+    };
+    this.#timers.set(
+      replica.target,
+      everyInBackground(this.#clock, periodMs, () => void check()),
+    );
   }
 
   forget(target: number): void {
-    clearInterval(this.#timers.get(target));
+    this.#timers.get(target)?.();
     this.#timers.delete(target);
     this.#failures.delete(target);
   }
@@ -37,18 +45,15 @@ export class HealthChecks {
   }
 
   close(): void {
-    for (const timer of this.#timers.values()) clearInterval(timer);
+    for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
   }
 
   async #check(replica: HostedReplica, timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`checkHealth() took longer than ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-    });
+    const { promise: timeout, reject } = Promise.withResolvers<never>();
+    const cancelTimeout = this.#clock.afterInBackground(timeoutMs, () =>
+      reject(new Error(`checkHealth() took longer than ${timeoutMs} ms`)),
+    );
     try {
       await Promise.race([replica.checkHealth(), timeout]);
       this.#failures.delete(replica.target);
@@ -57,7 +62,7 @@ export class HealthChecks {
       const failure = this.#failures.get(replica.target) ?? { count: 0, reason };
       this.#failures.set(replica.target, { count: failure.count + 1, reason });
     } finally {
-      clearTimeout(timer);
+      cancelTimeout();
     }
   }
 }

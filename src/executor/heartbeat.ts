@@ -1,5 +1,7 @@
+import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { ExecutorProcess } from "./executor-process.ts";
+import type { ExecutorStatus } from "./control-messages.ts";
+import type { Executor } from "./executor.ts";
 
 export interface HeartbeatOptions {
   readonly intervalMs: number;
@@ -11,6 +13,13 @@ export interface HeartbeatOptions {
   readonly memoryLimitMb: number;
 }
 
+/** An executor that may be found dead. */
+export interface WatchedExecutor extends Executor {
+  status: ExecutorStatus | undefined;
+  /** True while it may well not answer for a while. */
+  readonly isBusyLoading: boolean;
+}
+
 /** A batch may take this many times what it is predicted to before its silence means something. */
 const PATIENCE = 4;
 
@@ -19,26 +28,29 @@ const PATIENCE = 4;
  * or the process is stopped) or has grown beyond its limit.
  */
 export class Heartbeat {
-  readonly #executor: ExecutorProcess;
+  readonly #executor: WatchedExecutor;
   readonly #options: HeartbeatOptions;
-  readonly #timer: NodeJS.Timeout;
-  #lastAnswerAtMs = performance.now();
-  #lastTickAtMs = performance.now();
+  readonly #clock: Clock;
+  readonly #cancelTimer: CancelTimer;
+  #lastAnswerAtMs: number;
+  #lastTickAtMs: number;
   #isOut = false;
 
-  constructor(executor: ExecutorProcess, options: HeartbeatOptions) {
+  constructor(executor: WatchedExecutor, options: HeartbeatOptions, clock: Clock = systemClock) {
     this.#executor = executor;
     this.#options = options;
-    this.#timer = setInterval(() => this.#tick(), options.intervalMs);
-    this.#timer.unref();
+    this.#clock = clock;
+    this.#lastAnswerAtMs = clock.now();
+    this.#lastTickAtMs = clock.now();
+    this.#cancelTimer = everyInBackground(clock, options.intervalMs, () => this.#tick());
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#cancelTimer();
   }
 
   #tick(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock.now();
     // If this process itself was held up, the answers may lie unread: the silence is not the executor's.
     const ownLagMs = nowMs - this.#lastTickAtMs - this.#options.intervalMs;
     this.#lastTickAtMs = nowMs;
@@ -63,7 +75,7 @@ export class Heartbeat {
     try {
       const status = await this.#executor.order({ type: "ping" }, this.#options.loadingTimeoutMs);
       this.#executor.status = status;
-      this.#lastAnswerAtMs = performance.now();
+      this.#lastAnswerAtMs = this.#clock.now();
       const { memoryLimitMb } = this.#options;
       if (status.rssMb > memoryLimitMb) {
         this.#executor.kill(

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { systemClock } from "../clock/clock.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
 
 const GRANULE_MS = 4;
@@ -8,7 +9,7 @@ const wheels: DeadlineWheel[] = [];
 
 function wheelAt(startMs: number): DeadlineWheel {
   clock = startMs;
-  const wheel = new DeadlineWheel(GRANULE_MS, () => clock);
+  const wheel = new DeadlineWheel(GRANULE_MS, { ...systemClock, now: () => clock });
   wheels.push(wheel);
   return wheel;
 }

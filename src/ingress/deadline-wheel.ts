@@ -1,3 +1,5 @@
+import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
+
 /** What `add` watches over. */
 export interface Expiring {
   expire(): void;
@@ -30,17 +32,17 @@ const SLOTS = 512;
  */
 export class DeadlineWheel {
   readonly #granuleMs: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #slots: WheelEntry[];
   #size = 0;
   #sweptTick: number;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: CancelTimer | undefined;
 
-  constructor(granuleMs = 4, now: () => number = () => performance.now()) {
+  constructor(granuleMs = 4, clock: Clock = systemClock) {
     this.#granuleMs = granuleMs;
-    this.#now = now;
+    this.#clock = clock;
     this.#slots = Array.from({ length: SLOTS }, () => new WheelEntry(Number.POSITIVE_INFINITY, undefined));
-    this.#sweptTick = Math.floor(now() / granuleMs);
+    this.#sweptTick = Math.floor(clock.now() / granuleMs);
   }
 
   get size(): number {
@@ -49,7 +51,7 @@ export class DeadlineWheel {
 
   /** @param atMs absolute, on the scale of the wheel's clock. One already past expires at the next sweep. */
   add(atMs: number, owner: Expiring): WheelEntry {
-    if (this.#timer === undefined) this.#startTimer();
+    if (this.#cancelTimer === undefined) this.#startTimer();
     const tick = Math.max(Math.floor(atMs / this.#granuleMs), this.#sweptTick);
     const head = this.#slots[tick % SLOTS]!;
     const entry = new WheelEntry(atMs, owner);
@@ -76,7 +78,7 @@ export class DeadlineWheel {
 
   /** Expires everything due. Called by the wheel's own timer; tests call it by hand. */
   sweep(): void {
-    const now = this.#now();
+    const now = this.#clock.now();
     const tick = Math.floor(now / this.#granuleMs);
     // The slot of the last sweep is read again: part of its granule was still to come then.
     const slots = Math.min(tick - this.#sweptTick + 1, SLOTS);
@@ -94,17 +96,16 @@ export class DeadlineWheel {
   }
 
   close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   #startTimer(): void {
     // Slots passed while the wheel stood still are empty.
-    this.#sweptTick = Math.floor(this.#now() / this.#granuleMs);
-    this.#timer = setInterval(() => {
+    this.#sweptTick = Math.floor(this.#clock.now() / this.#granuleMs);
+    this.#cancelTimer = everyInBackground(this.#clock, this.#granuleMs, () => {
       if (this.#size === 0) this.close();
       else this.sweep();
-    }, this.#granuleMs);
-    this.#timer.unref();
+    });
   }
 }

@@ -1,4 +1,5 @@
 import type { BaseLogger } from "pino";
+import type { Clock } from "../clock/clock.ts";
 import type { DeadlineWheel } from "./deadline-wheel.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
@@ -14,6 +15,7 @@ export interface EdgeServices {
   /** From now on the last answer on each connection closes it. */
   draining: boolean;
   readonly target: IngressTarget;
+  readonly clock: Clock;
   readonly options: ResolvedIngressOptions;
   readonly counters: IngressCounters;
   readonly wheel: DeadlineWheel;

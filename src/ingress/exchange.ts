@@ -52,7 +52,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   readonly #connection: Connection;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #startedAtMs = performance.now();
+  readonly #startedAtMs: number;
   readonly id: string;
   #phase: Phase = DECIDING;
   #plan: CallPlan | undefined;
@@ -64,6 +64,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     response: ServerResponse,
   ) {
     this.#services = services;
+    this.#startedAtMs = services.clock.now();
     this.#connection = connection;
     this.#request = request;
     this.#response = response;
@@ -117,7 +118,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   }
 
   elapsedMs(): number {
-    return performance.now() - this.#startedAtMs;
+    return this.#services.clock.now() - this.#startedAtMs;
   }
 
   refuse(error: TuttiError): void {
@@ -171,8 +172,8 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   #call(body: unknown): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    const { target, wheel } = this.#services;
-    const deadlineAtMs = performance.now() + plan.timeoutMs;
+    const { target, wheel, clock } = this.#services;
+    const deadlineAtMs = clock.now() + plan.timeoutMs;
     let pending: PendingAnswer;
     try {
       pending = target.call(edgeRequest(this.#request, this.id, plan, body, deadlineAtMs));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Server as NetServer } from "node:net";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { Connections } from "./connections.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
@@ -16,6 +17,8 @@ export interface IngressParts {
   readonly options: ResolvedIngressOptions;
   readonly target: IngressTarget;
   readonly log: IngressLog;
+  /** Default the system's. */
+  readonly clock?: Clock;
 }
 
 export interface ListenAddress {
@@ -51,7 +54,7 @@ export class Ingress {
   #state: State = { kind: "new" };
 
   /** Listens only after `start`; serves no application until `setApplications`. */
-  constructor({ options, target, log }: IngressParts) {
+  constructor({ options, target, log, clock = systemClock }: IngressParts) {
     const counters = createCounters();
     const ids = new RequestIds(randomBytes(5).toString("hex"));
     this.#services = {
@@ -60,7 +63,8 @@ export class Ingress {
       target,
       options,
       counters,
-      wheel: new DeadlineWheel(),
+      wheel: new DeadlineWheel(undefined, clock),
+      clock,
       ids,
       log,
     };

@@ -154,7 +154,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
       router.laneClosed(executor.id);
       runner.lost(executor, reason);
     },
-    onLoad: (executorId, load) => router.lane(executorId)?.report(load, performance.now()),
+    onLoad: (executorId, load) => router.lane(executorId)?.report(load, router.clock.now()),
   });
   const inline =
     source.kind === "inline"

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
 /**
@@ -6,6 +7,7 @@ import type { Transport, TransportEvents } from "./transport.ts";
  */
 class InlineTransport implements Transport {
   other: InlineTransport | undefined;
+  readonly #clock: Clock;
   #events: TransportEvents | undefined;
   #inbox: Buffer[] = [];
   #inboxBytes = 0;
@@ -13,6 +15,10 @@ class InlineTransport implements Transport {
   #destroyed = false;
   #closed: { readonly reason: Error | undefined } | undefined;
   #closeDelivered = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   start(events: TransportEvents): void {
     this.#events = events;
@@ -59,7 +65,7 @@ class InlineTransport implements Transport {
   #schedule(): void {
     if (this.#scheduled || this.#events === undefined) return;
     this.#scheduled = true;
-    setImmediate(() => this.#deliver());
+    this.#clock.onNextTurn(() => this.#deliver());
   }
 
   #deliver(): void {
@@ -78,9 +84,10 @@ class InlineTransport implements Transport {
   }
 }
 
-export function inlineTransports(): [Transport, Transport] {
-  const a = new InlineTransport();
-  const b = new InlineTransport();
+/** @param clockOfA whose next turn delivers what `b` has sent, and the other way round. */
+export function inlineTransports(clockOfA: Clock = systemClock, clockOfB = clockOfA): [Transport, Transport] {
+  const a = new InlineTransport(clockOfA);
+  const b = new InlineTransport(clockOfB);
   a.other = b;
   b.other = a;
   return [a, b];

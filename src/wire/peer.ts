@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import { systemClock } from "../clock/clock.ts";
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
@@ -60,6 +60,8 @@ export interface PeerOptions {
   readonly maxBufferedBytes?: number;
   readonly onLoad?: (load: LoadReport) => void;
   readonly onClose?: (reason: TuttiError) => void;
+  /** Default the system's. */
+  readonly clock?: Clock;
 }
 
 /** The id of a call that was refused: no other call has it, so cancelling it does nothing. */
@@ -92,7 +94,8 @@ export class Peer {
   readonly #maxOutstanding: number;
   readonly #maxBufferedBytes: number;
   readonly #outstanding = new SlotTable<Outstanding>();
-  readonly #deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs));
+  readonly #clock: Clock;
+  readonly #deadlines: DeadlineWatch;
   #payloadOf = new Map<unknown, EncodedValue>();
   readonly #opened = Promise.withResolvers<Hello>();
   #state: PeerState = { kind: "greeting" };
@@ -101,15 +104,22 @@ export class Peer {
   readonly #replies: OutgoingReplies;
   #cancels: number[] = [];
   #flushScheduled = false;
-  readonly #greetingTimer: NodeJS.Timeout;
+  readonly #cancelGreetingTimer: CancelTimer;
+  readonly #onTurnEnd = () => {
+    this.#flushScheduled = false;
+    if (this.#mayHoldReplies()) this.#scheduleFlush();
+    else this.#flush();
+  };
 
   constructor(transport: Transport, options: PeerOptions) {
     this.#transport = transport;
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_WIRE_LIMITS;
-    this.#replies = new OutgoingReplies(this.#limits, systemClock, () => this.#flush());
     this.#maxOutstanding = Math.min(options.maxOutstanding ?? MAX_SLOTS, MAX_SLOTS);
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
+    this.#clock = options.clock ?? systemClock;
+    this.#replies = new OutgoingReplies(this.#limits, this.#clock, () => this.#flush());
+    this.#deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs), this.#clock);
     // Whoever does not wait for the greeting learns of a failure by `onClose`.
     this.#opened.promise.catch(() => {});
     transport.start({
@@ -117,10 +127,9 @@ export class Peer {
       onClose: (reason) => this.#closed(reason),
     });
     transport.send(encodeHello(options.hello));
-    this.#greetingTimer = setTimeout(() => {
+    this.#cancelGreetingTimer = this.#clock.afterInBackground(GREETING_TIMEOUT_MS, () => {
       transport.destroy(new TuttiError("ProtocolError", `no hello came within ${GREETING_TIMEOUT_MS} ms`));
-    }, GREETING_TIMEOUT_MS);
-    this.#greetingTimer.unref();
+    });
   }
 
   /** The other side's greeting; rejects with `VersionMismatch`, `ProtocolError` or `PeerClosed`. */
@@ -237,7 +246,7 @@ export class Peer {
     if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
       throw new TuttiError("Overloaded", "the other side does not read what it is sent");
     }
-    if (request.deadlineAtMs <= performance.now()) {
+    if (request.deadlineAtMs <= this.#clock.now()) {
       throw new TuttiError("DeadlineExceeded", "the deadline passed before the call was sent");
     }
     if (isLongerThanWire(request.method) || isLongerThanWire(request.requestId)) {
@@ -249,11 +258,7 @@ export class Peer {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
     // After the poll phase: everything that this turn of the event loop reads and causes shares one frame.
-    setImmediate(() => {
-      this.#flushScheduled = false;
-      if (this.#mayHoldReplies()) this.#scheduleFlush();
-      else this.#flush();
-    });
+    this.#clock.onNextTurn(this.#onTurnEnd);
   }
 
   #mayHoldReplies(): boolean {
@@ -308,7 +313,7 @@ export class Peer {
     if (entries.length === 0) return;
     let frame: Buffer;
     try {
-      frame = encodeCalls(entries, payloads, performance.now());
+      frame = encodeCalls(entries, payloads, this.#clock.now());
     } catch (thrown) {
       // As with replies; nothing was sent, so nothing has started.
       const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
@@ -329,7 +334,7 @@ export class Peer {
       if (this.#state.kind === "greeting" && frame[4] !== FrameType.hello) {
         throw new TuttiError("ProtocolError", "a frame came before the hello");
       }
-      const message = decodeFrame(frame, this.#limits, performance.now());
+      const message = decodeFrame(frame, this.#limits, this.#clock.now());
       if (message.type === "hello") this.#greet(message.version, message.hello);
       else if (message.type === "calls") this.#serve(message.calls);
       else if (message.type === "replies") {
@@ -353,7 +358,7 @@ export class Peer {
     if (expectedToken !== undefined && !sameSecret(remote.token, expectedToken)) {
       throw new TuttiError("ProtocolError", `${remote.name} does not belong to this node`);
     }
-    clearTimeout(this.#greetingTimer);
+    this.#cancelGreetingTimer();
     this.#state = { kind: "open", remote };
     this.#opened.resolve(remote);
   }
@@ -424,7 +429,7 @@ export class Peer {
           );
     this.#state = { kind: "closed", reason };
     this.#deadlines.close();
-    clearTimeout(this.#greetingTimer);
+    this.#cancelGreetingTimer();
     this.#opened.reject(reason);
     // First of all: a call that fails below may be made anew at once, and must not come back to this connection.
     this.#options.onClose?.(reason);
