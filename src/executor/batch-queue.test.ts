@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { BatchQueue, type BatchQueueLimits, type QueuedItem } from "./batch-queue.ts";
+import { Suspicion } from "../policy/suspicion.ts";
+import { announceSuspects, BatchQueue, type BatchQueueLimits, type QueuedItem } from "./batch-queue.ts";
 import { incoming, RecordingSink } from "./reply-sink.fake.ts";
 
 const NOW_MS = 1000;
@@ -125,6 +126,30 @@ describe("a batch queue", () => {
     queue.take(FREE, NOW_MS);
     queue.push(item(sink, 3));
     expect(ids(queue.take(FREE, NOW_MS))).toEqual([3]);
+  });
+
+  it("gives out an item that must run alone as a batch of its own, in its turn (D10)", () => {
+    const queue = queueOf();
+    const sink = new RecordingSink();
+    for (const id of [1, 2, 3, 4]) {
+      const waiting = item(sink, id, { dueInMs: id * 10 });
+      const suspicion = id === 3 ? Suspicion.alone : Suspicion.suspect;
+      queue.push({ ...waiting, call: { ...waiting.call, suspicion } });
+    }
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([1, 2]);
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([3]);
+    expect(ids(queue.take(FREE, NOW_MS))).toEqual([4]);
+  });
+
+  it("has its suspects announced with how many run beside them, and nobody else (D10)", () => {
+    const sink = new RecordingSink();
+    const [innocent, suspect] = [item(sink, 1), item(sink, 2)];
+    announceSuspects([
+      innocent,
+      { ...suspect, call: { ...suspect.call, suspicion: Suspicion.suspect } },
+      { ...item(sink, 3), call: incoming(3, { suspicion: Suspicion.none }) },
+    ]);
+    expect(sink.begunCalls).toEqual([{ id: 2, company: 2 }]);
   });
 
   it("refuses what has waited longer than it may, and only that", async () => {

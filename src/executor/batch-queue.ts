@@ -1,5 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { formBatch } from "../policy/form-batch.ts";
+import { Suspicion } from "../policy/suspicion.ts";
 import { type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import type { ReplySink } from "./hosted-replica.ts";
 
@@ -71,7 +72,7 @@ export class BatchQueue<I> {
   /** The batch to run now (D7), without what has expired or been cancelled; empty when nothing is left to run. */
   take(predictUs: (rows: number) => number, nowMs: number): QueuedItem<I>[] {
     this.#dropDead(nowMs);
-    const count = formBatch(this.#items, this.#limits, predictUs, nowMs);
+    const count = beforeAlone(this.#items, formBatch(this.#items, this.#limits, predictUs, nowMs));
     const batch = count === this.#items.length ? this.#items : this.#items.slice(0, count);
     this.#items = count === this.#items.length ? [] : this.#items.slice(count);
     for (const item of batch) this.#rows -= item.rows;
@@ -124,6 +125,20 @@ export class BatchQueue<I> {
       });
     }
     item.from.reply(item.call.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 }, item.part);
+  }
+}
+
+/** An item that must run alone is a batch of its own (D10). */
+function beforeAlone(items: readonly QueuedItem<unknown>[], count: number): number {
+  for (let i = 0; i < count; i++) if (items[i]!.call.suspicion === Suspicion.alone) return Math.max(1, i);
+  return count;
+}
+
+/** Says of the suspects in a batch that they are begun (D10); nothing in nearly every batch. */
+export function announceSuspects(batch: readonly QueuedItem<unknown>[]): void {
+  for (const { call, from } of batch) {
+    if (call.suspicion !== undefined && call.suspicion !== Suspicion.none)
+      from.begun?.(call.id, batch.length - 1);
   }
 }
 

@@ -3,8 +3,9 @@ import { runInContext } from "../api/context.ts";
 import type { Clock } from "../clock/clock.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
+import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { NO_STATS } from "../wire/messages.ts";
-import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import { announceSuspects, BatchQueue, type QueuedItem } from "./batch-queue.ts";
 import type { ServedCall } from "./served-call.ts";
 
 /** What a batched method is given of each call: its one input, and the call it serves. */
@@ -12,6 +13,16 @@ export interface BatchedInput {
   readonly value: unknown;
   readonly served: ServedCall;
 }
+
+/** A call is given up this long after its deadline: its caller has had its answer from the other end long ago. */
+export const HUNG_GRACE_MS = 250;
+
+interface RunningBatch {
+  readonly freeAtMs: number;
+}
+
+const lastDeadlineMs = (items: readonly QueuedItem<BatchedInput>[]): number =>
+  items.reduce((last, { deadlineAtMs }) => Math.max(last, deadlineAtMs), 0);
 
 /** The queue and the slots of one `batched` field of one replica; forms a batch when a slot is free (D7). */
 export class BatchedMethod {
@@ -21,7 +32,8 @@ export class BatchedMethod {
   readonly #queue: BatchQueue<BatchedInput>;
   readonly #costs: CostTable = emptyCostTable();
   readonly #clock: Clock;
-  #running = 0;
+  readonly #running = new Set<RunningBatch>();
+  readonly #overdue: DeadlineWatch;
   #scheduled = false;
 
   constructor(
@@ -32,6 +44,7 @@ export class BatchedMethod {
   ) {
     this.name = name;
     this.#clock = clock;
+    this.#overdue = new DeadlineWatch((nowMs) => this.#freeOverdue(nowMs), clock);
     this.#run = method;
     this.#maxConcurrent = method.batchedOptions.maxConcurrentBatches;
     this.#queue = new BatchQueue({ ...limits, maxBatchRows: method.batchedOptions.maxBatchSize });
@@ -57,10 +70,11 @@ export class BatchedMethod {
 
   close(error: TuttiError): void {
     this.#queue.clear(error);
+    this.#overdue.close();
   }
 
   #fillSlots(): void {
-    while (this.#running < this.#maxConcurrent && this.#queue.length > 0) {
+    while (this.#running.size < this.#maxConcurrent && this.#queue.length > 0) {
       const waiting = this.#queue.take((rows) => predictCostUs(this.#costs, rows), this.#clock.now());
       const items = waiting.filter((item) => !this.#endIfAborted(item));
       if (items.length > 0) void this.#runBatch(items);
@@ -77,13 +91,26 @@ export class BatchedMethod {
   }
 
   async #runBatch(items: QueuedItem<BatchedInput>[]): Promise<void> {
-    this.#running += 1;
+    const batch: RunningBatch = { freeAtMs: lastDeadlineMs(items) + HUNG_GRACE_MS };
+    this.#running.add(batch);
+    this.#overdue.add(batch.freeAtMs);
+    announceSuspects(items);
     try {
       await this.#attempt(items);
     } finally {
-      this.#running -= 1;
-      this.#fillSlots();
+      if (this.#running.delete(batch)) this.#fillSlots();
     }
+  }
+
+  /** A batch that does not return by the last of its deadlines holds its slot no longer. */
+  #freeOverdue(nowMs: number): number {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    for (const batch of this.#running) {
+      if (batch.freeAtMs <= nowMs) this.#running.delete(batch);
+      else earliestMs = Math.min(earliestMs, batch.freeAtMs);
+    }
+    this.#fillSlots();
+    return earliestMs;
   }
 
   async #attempt(items: QueuedItem<BatchedInput>[]): Promise<void> {

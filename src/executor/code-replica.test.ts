@@ -1,20 +1,26 @@
 import { describe, expect, it } from "vitest";
 import { batched } from "../api/batched.ts";
 import { context } from "../api/context.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
+import { ManualClock } from "../clock/manual-clock.ts";
 import {
   CODE_DEFAULTS,
   type DeploymentOptions,
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
 import { HttpError, TuttiError } from "../errors/tutti-error.ts";
+import { CallCounters } from "../observe/call-counters.ts";
+import { Suspicion } from "../policy/suspicion.ts";
+import { HUNG_GRACE_MS } from "./batched-method.ts";
 import { CodeReplica } from "./code-replica.ts";
 import { incoming, RecordingSink } from "./reply-sink.fake.ts";
 
 const SERVED_BY = { replica: "Offers#0", application: "offers", applicationVersion: "v7" };
 const POLL = { interval: 1, timeout: 10_000 };
 
-function host(instance: object, options: DeploymentOptions = {}) {
+function host(instance: object, options: DeploymentOptions = {}, clock: Clock = systemClock) {
   const resolved = resolveDeploymentOptions("Offers", options, CODE_DEFAULTS);
+  const counters = new CallCounters();
   const replica = new CodeReplica({
     target: 1,
     deployment: "Offers",
@@ -22,15 +28,13 @@ function host(instance: object, options: DeploymentOptions = {}) {
     instance,
     routes: undefined,
     servedBy: SERVED_BY,
+    clock,
+    counters,
   });
   const sink = new RecordingSink();
   const call = (id: number, method: string, args: readonly unknown[] = [], fields: object = {}) =>
-    replica.accept(
-      incoming(id, { method, args, deadlineAtMs: performance.now() + 60_000, ...fields }),
-      sink,
-      0,
-    );
-  return { replica, sink, call };
+    replica.accept(incoming(id, { method, args, deadlineAtMs: clock.now() + 60_000, ...fields }), sink, 0);
+  return { replica, sink, call, counters };
 }
 
 class Base {
@@ -445,5 +449,126 @@ describe("a batched method", () => {
     expect(begun).toEqual([[1], [2]]);
     resolve();
     expect(await sink.valueOf(3)).toBe(3);
+  });
+});
+
+/** Methods that return when the test says so, if ever. */
+class Hanging {
+  readonly begun: number[] = [];
+  readonly open = new Map<number, () => void>();
+
+  wait(id: number) {
+    this.begun.push(id);
+    return new Promise<number>((resolve) => this.open.set(id, () => resolve(id)));
+  }
+
+  readonly waitTogether = batched({ maxBatchSize: 8, maxConcurrentBatches: 1 }, async (ids: number[]) => {
+    await Promise.all(ids.map((id) => this.wait(id)));
+    return ids;
+  });
+}
+
+function hostHanging(options: DeploymentOptions = {}) {
+  const clock = new ManualClock();
+  const instance = new Hanging();
+  return { ...host(instance, options, clock), clock, instance };
+}
+
+describe("a call that never returns", () => {
+  it("holds its place until a moment after its deadline and no longer, and is counted", async () => {
+    const { replica, sink, call, clock, counters } = hostHanging({ maxOngoingRequests: 1 });
+    call(1, "wait", [1], { deadlineAtMs: clock.now() + 100 });
+    await clock.advance(100 + HUNG_GRACE_MS - 1);
+    expect(replica.ongoing).toBe(1);
+    await clock.advance(1);
+    expect(await sink.errorOf(1)).toMatchObject({
+      code: "DeadlineExceeded",
+      started: "yes",
+      message: "Offers.wait() did not return by its deadline",
+    });
+    expect(replica.ongoing).toBe(0);
+    expect(counters.snapshot()).toEqual({ run: { expired: 1 } });
+    call(2, "wait", [2]);
+    expect(replica.ongoing).toBe(1);
+  });
+
+  it("that returns after all is dropped: no second reply, and the work is counted as wasted (D1)", async () => {
+    const { replica, sink, call, clock, instance, counters } = hostHanging();
+    call(1, "wait", [1], { deadlineAtMs: clock.now() + 100 });
+    await clock.advance(100 + HUNG_GRACE_MS);
+    instance.open.get(1)!();
+    await clock.turn();
+    expect(sink.replies).toHaveLength(1);
+    expect(replica.ongoing).toBe(0);
+    expect(counters.snapshot()).toEqual({ run: { expired: 1, wasted: 1 } });
+  });
+
+  it("lets go of the batch it is in: the next batch runs", async () => {
+    const { sink, call, clock, instance } = hostHanging();
+    call(1, "waitTogether", [1], { deadlineAtMs: clock.now() + 100 });
+    call(2, "waitTogether", [2], { deadlineAtMs: clock.now() + 200 });
+    await clock.turn();
+    call(3, "waitTogether", [3]);
+    await clock.advance(200 + HUNG_GRACE_MS - 1);
+    expect(instance.begun).toEqual([1, 2]);
+    await clock.advance(1);
+    expect(instance.begun).toEqual([1, 2, 3]);
+    instance.open.get(3)!();
+    expect(await sink.valueOf(3)).toBe(3);
+  });
+
+  it("makes its replica unhealthy when there are more of them than it may work on", async () => {
+    const { replica, call, clock, instance } = hostHanging({ maxOngoingRequests: 2 });
+    for (const id of [1, 2, 3]) {
+      call(id, "wait", [id], { deadlineAtMs: clock.now() + 10 });
+      await clock.advance(10 + HUNG_GRACE_MS);
+      if (id < 3) await replica.checkHealth();
+    }
+    await expect(replica.checkHealth()).rejects.toThrow(
+      "3 calls did not return by their deadline, nor since",
+    );
+    instance.open.get(1)!();
+    await clock.turn();
+    await replica.checkHealth();
+  });
+});
+
+describe("a call under suspicion (D10)", () => {
+  const suspicion = Suspicion.suspect;
+
+  it("is announced before it begins, and begins when the one before it has ended", async () => {
+    const { sink, call, clock, instance } = hostHanging();
+    call(1, "wait", [1], { suspicion });
+    call(2, "wait", [2], { suspicion });
+    call(3, "wait", [3]);
+    expect(instance.begun).toEqual([1, 3]);
+    expect(sink.begunCalls).toEqual([{ id: 1, company: 0 }]);
+    instance.open.get(1)!();
+    await clock.turn();
+    expect(instance.begun).toEqual([1, 3, 2]);
+    expect(sink.begunCalls.at(-1)).toEqual({ id: 2, company: 0 });
+  });
+
+  it("never begins when it was cancelled or its deadline passed while it waited (D2)", async () => {
+    const { replica, sink, call, clock, instance } = hostHanging();
+    call(1, "wait", [1], { suspicion });
+    call(2, "wait", [2], { suspicion, deadlineAtMs: clock.now() + 50 });
+    call(3, "wait", [3], { suspicion });
+    replica.cancel(3, sink);
+    clock.block(60);
+    instance.open.get(1)!();
+    await clock.turn();
+    expect(await sink.errorOf(2)).toMatchObject({ code: "DeadlineExceeded", started: "no" });
+    expect(await sink.errorOf(3)).toMatchObject({ code: "Cancelled", started: "no" });
+    expect(instance.begun).toEqual([1]);
+    expect(replica.ongoing).toBe(0);
+  });
+
+  it("of a batched method is announced with its batch", async () => {
+    const { sink, call, clock } = hostHanging();
+    call(1, "waitTogether", [1], { suspicion });
+    call(2, "waitTogether", [2]);
+    await clock.turn();
+    expect(sink.begunCalls).toEqual([{ id: 1, company: 1 }]);
   });
 });

@@ -7,6 +7,8 @@ import { type Clock, systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
+import { Suspicion } from "../policy/suspicion.ts";
+import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -14,9 +16,10 @@ import {
   type IncomingCall,
   NO_STATS,
 } from "../wire/messages.ts";
-import { BatchedMethod } from "./batched-method.ts";
+import { BatchedMethod, HUNG_GRACE_MS } from "./batched-method.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 import { answerHttp, type Methods } from "./http-adapter.ts";
+import { Quarantine, type Suspect } from "./quarantine.ts";
 import { type ServedBy, ServedCall } from "./served-call.ts";
 
 export interface CodeReplicaOptions {
@@ -36,6 +39,9 @@ export interface CodeReplicaOptions {
 /**
  * One instance of a user's class. Only methods found on the class when it was built, and its batched fields, can be
  * called by name: a name in a frame is never looked up on the object itself.
+ *
+ * A call that never returns holds its place until a moment after its deadline and no longer; a replica with more such
+ * calls than it may work on is unhealthy.
  */
 export class CodeReplica implements HostedReplica {
   readonly target: number;
@@ -50,7 +56,11 @@ export class CodeReplica implements HostedReplica {
   readonly #counters: CallCounters;
   /** Calls being worked on, each at its `place`. */
   readonly #accepted: AcceptedCall[] = [];
+  readonly #overdue: DeadlineWatch;
+  #quarantine: Quarantine | undefined;
   #ongoing = 0;
+  /** Calls that were given up and have not returned. */
+  #hung = 0;
   #closed = false;
 
   constructor({
@@ -73,6 +83,7 @@ export class CodeReplica implements HostedReplica {
     this.#servedBy = servedBy;
     this.#clock = clock ?? systemClock;
     this.#counters = counters ?? new CallCounters();
+    this.#overdue = new DeadlineWatch((nowMs) => this.#giveUpOverdue(nowMs), this.#clock);
     const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
     for (const [name, value] of Object.entries(instance)) {
       if (isBatched(value))
@@ -103,11 +114,14 @@ export class CodeReplica implements HostedReplica {
     if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
     const served = new ServedCall(call, this.#servedBy, this.#clock);
-    const accepted: AcceptedCall = { call, part, from, served, place: this.#accepted.length };
+    const place = this.#accepted.length;
+    const accepted: AcceptedCall = { call, part, from, served, place, suspect: undefined, hasEnded: false };
     this.#accepted.push(accepted);
+    this.#overdue.add(call.deadlineAtMs + HUNG_GRACE_MS);
     const batchedMethod = this.#batched.get(call.method);
-    if (batchedMethod === undefined) void this.#serve(accepted);
-    else this.#enqueue(batchedMethod, accepted);
+    if (batchedMethod !== undefined) this.#enqueue(batchedMethod, accepted);
+    else if (isToBeAnnounced(call, from)) this.#isolate(accepted);
+    else void this.#serve(accepted);
   }
 
   cancel(id: number, from: ReplySink): void {
@@ -118,6 +132,8 @@ export class CodeReplica implements HostedReplica {
   }
 
   async checkHealth(): Promise<void> {
+    if (this.#hung > this.#options.maxOngoingRequests)
+      throw new Error(`${this.#hung} calls did not return by their deadline, nor since`);
     await (this.#instance as { checkHealth?: () => unknown }).checkHealth?.();
   }
 
@@ -127,6 +143,7 @@ export class CodeReplica implements HostedReplica {
     for (const { served } of this.#accepted) served.abort(error);
     const notStarted = new TuttiError(error.code, error.message, { started: "no" });
     for (const method of this.#batched.values()) method.close(notStarted);
+    this.#overdue.close();
     const { [Symbol.asyncDispose]: dispose } = this.#instance as Partial<AsyncDisposable>;
     await dispose?.call(this.#instance);
   }
@@ -153,6 +170,9 @@ export class CodeReplica implements HostedReplica {
   #enqueue(method: BatchedMethod, accepted: AcceptedCall): void {
     const { call, part, served } = accepted;
     const sink: ReplySink = {
+      ...(accepted.from.begun === undefined
+        ? {}
+        : { begun: (id, company) => accepted.from.begun?.(id, company) }),
       reply: (_, outcome, stats) => this.#reply(accepted, outcome, stats),
       replyRows: () => {},
     };
@@ -166,6 +186,50 @@ export class CodeReplica implements HostedReplica {
       { ok: false, error: new TuttiError("Overloaded", message, { started: "no" }) },
       NO_STATS,
     );
+  }
+
+  /** D10: so that one that ends this process is known by it. */
+  #isolate(accepted: AcceptedCall): void {
+    const { call, from, served } = accepted;
+    accepted.suspect = {
+      begin: (company) => {
+        const reason = served.abortReason ?? this.#lateness(call);
+        if (reason === undefined) {
+          from.begun?.(call.id, company);
+          return void this.#serve(accepted);
+        }
+        const error = new TuttiError(reason.code, reason.message, { started: "no" });
+        this.#reply(accepted, { ok: false, error }, NO_STATS);
+      },
+    };
+    this.#quarantine ??= new Quarantine(this.#clock);
+    this.#quarantine.add(accepted.suspect);
+  }
+
+  #lateness({ deadlineAtMs }: IncomingCall): TuttiError | undefined {
+    if (deadlineAtMs > this.#clock.now()) return undefined;
+    return new TuttiError("DeadlineExceeded", "the deadline passed while the call waited");
+  }
+
+  /** Frees the places of calls that have not returned; what they return later is dropped. */
+  #giveUpOverdue(nowMs: number): number {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    // From the end, since each that is given up has its place taken by the last.
+    for (let i = this.#accepted.length - 1; i >= 0; i--) {
+      const accepted = this.#accepted[i]!;
+      const dueAtMs = accepted.call.deadlineAtMs + HUNG_GRACE_MS;
+      if (dueAtMs > nowMs) {
+        earliestMs = Math.min(earliestMs, dueAtMs);
+        continue;
+      }
+      const message = `${this.deployment}.${calledMethod(accepted.call.method)}() did not return by its deadline`;
+      const error = new TuttiError("DeadlineExceeded", message, { started: "yes" });
+      accepted.served.abort(error);
+      this.#counters.count("run", "expired");
+      this.#hung += 1;
+      this.#reply(accepted, { ok: false, error }, NO_STATS);
+    }
+    return earliestMs;
   }
 
   async #serve(accepted: AcceptedCall): Promise<void> {
@@ -198,8 +262,16 @@ export class CodeReplica implements HostedReplica {
   }
 
   #reply(accepted: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
+    const { call, part, from, served, place, suspect } = accepted;
+    if (accepted.hasEnded) {
+      // It was given up, and has returned after all.
+      this.#hung -= 1;
+      this.#counters.count("run", "wasted");
+      return;
+    }
+    accepted.hasEnded = true;
     this.#ongoing -= 1;
-    const { call, part, from, served, place } = accepted;
+    if (suspect !== undefined) this.#quarantine?.remove(suspect);
     served.end();
     const last = this.#accepted.pop()!;
     if (last !== accepted) {
@@ -210,6 +282,9 @@ export class CodeReplica implements HostedReplica {
   }
 }
 
+const isToBeAnnounced = ({ suspicion }: IncomingCall, from: ReplySink): boolean =>
+  suspicion !== undefined && suspicion !== Suspicion.none && from.begun !== undefined;
+
 /** A call that is being worked on; it ends in one reply. */
 interface AcceptedCall {
   readonly call: IncomingCall;
@@ -218,4 +293,7 @@ interface AcceptedCall {
   readonly served: ServedCall;
   /** Its index in the list of calls being worked on. */
   place: number;
+  /** Its place in quarantine, if it is under suspicion. */
+  suspect: Suspect | undefined;
+  hasEnded: boolean;
 }

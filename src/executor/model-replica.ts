@@ -9,7 +9,7 @@ import { type CostTable, costLine, emptyCostTable, learnCost, predictCostUs } fr
 import { type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { Tensor, TensorMap } from "../wire/tensor.ts";
-import { BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import { announceSuspects, BatchQueue, type QueuedItem } from "./batch-queue.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 
@@ -129,6 +129,7 @@ export class ModelReplica implements HostedReplica {
     const items = this.#queue.take((rows) => this.predictUs(rows), this.#lane.clock.now());
     if (items.length === 0) return;
     this.#running = items.length;
+    announceSuspects(items);
     try {
       await this.#run(items);
     } catch (thrown) {

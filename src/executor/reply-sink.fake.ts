@@ -14,9 +14,15 @@ export interface RecordedReply {
 /** A caller that keeps what it is told, and complains of a second reply to one call (D1). */
 export class RecordingSink implements ReplySink {
   readonly replies: RecordedReply[] = [];
+  /** Calls that were announced before they began, with how many ran beside them. */
+  readonly begunCalls: { readonly id: number; readonly company: number }[] = [];
   /** How many came as rows of a shared result. */
   rowReplies = 0;
   readonly #waiting = new Map<string, PromiseWithResolvers<RecordedReply>>();
+
+  begun(id: number, company: number): void {
+    this.begunCalls.push({ id, company });
+  }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {
     if (this.replies.some((one) => one.id === id && one.part === part)) {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ERROR_CODES, type ErrorCode } from "../errors/codes.ts";
 import type { Started } from "../errors/tutti-error.ts";
-import { type FailedAttempt, MAX_ATTEMPTS, MAX_DEATHS, retryDecision } from "./retry.ts";
+import { type FailedAttempt, MAX_ATTEMPTS, retryDecision } from "./retry.ts";
 
 const STARTED: readonly Started[] = ["no", "maybe", "yes"];
 const PLACE_CODES: readonly ErrorCode[] = ["PeerClosed", "Draining", "Unavailable", "Overloaded"];
@@ -13,7 +13,7 @@ const first = (code: ErrorCode, started: Started, idempotent: boolean): FailedAt
   started,
   idempotent,
   attempts: 1,
-  deaths: code === "PeerClosed" && started !== "no" ? 1 : 0,
+  isGuilty: false,
 });
 
 const anyAttempt: fc.Arbitrary<FailedAttempt> = fc.record({
@@ -21,7 +21,7 @@ const anyAttempt: fc.Arbitrary<FailedAttempt> = fc.record({
   started: fc.constantFrom(...STARTED),
   idempotent: fc.boolean(),
   attempts: fc.integer({ min: 1, max: 2 * MAX_ATTEMPTS }),
-  deaths: fc.integer({ min: 0, max: MAX_DEATHS + 1 }),
+  isGuilty: fc.boolean(),
 });
 
 describe("retryDecision", () => {
@@ -68,22 +68,10 @@ describe("retryDecision", () => {
     );
   });
 
-  it("gives an input up after two deaths, not after one (D10)", () => {
-    const died = (deaths: number) =>
-      retryDecision({ code: "PeerClosed", started: "maybe", idempotent: true, attempts: deaths, deaths });
-    expect(died(1)).toBe("retry");
-    expect(died(MAX_DEATHS)).toBe("poison");
-    expect(MAX_DEATHS).toBe(2);
-  });
-
-  it("does not call an input poison whose executors died before they had it", () => {
-    const decision = retryDecision({
-      code: "PeerClosed",
-      started: "no",
-      idempotent: true,
-      attempts: 3,
-      deaths: 0,
-    });
-    expect(decision).toBe("retry");
+  it("gives an input up that was found guilty, and no other for its executors' deaths alone (D10)", () => {
+    const died = (isGuilty: boolean) =>
+      retryDecision({ code: "PeerClosed", started: "maybe", idempotent: true, attempts: 2, isGuilty });
+    expect(died(false)).toBe("retry");
+    expect(died(true)).toBe("poison");
   });
 });

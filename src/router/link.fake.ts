@@ -8,6 +8,8 @@ export interface SentCall {
   readonly id: number;
   readonly target: number;
   readonly request: RequestFields;
+  /** The executor says that it begins the call. */
+  begun(company: number): void;
   /** Ends the call; without effect once it has ended, as in a peer. */
   end(outcome: CallOutcome): void;
 }
@@ -22,7 +24,8 @@ export class FakeLink implements Link {
   refusal: TuttiError | undefined;
 
   call(request: CallRequest): number {
-    return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS));
+    const begun = (company: number) => request.onBegun?.(company);
+    return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS), begun);
   }
 
   callMany(request: FanoutRequest): number {
@@ -50,6 +53,7 @@ export class FakeLink implements Link {
     request: RequestFields,
     targets: readonly number[],
     onEnd: (part: number, outcome: CallOutcome) => void,
+    begun: (company: number) => void = () => {},
   ): number {
     const id = this.#nextId++;
     const { refusal } = this;
@@ -66,6 +70,7 @@ export class FakeLink implements Link {
         id,
         target,
         request,
+        begun,
         end: (outcome) => {
           if (!open.delete(call)) return;
           if (open.size === 0) this.#open.delete(id);

@@ -3,6 +3,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace } from "../observe/call-group.ts";
 import { predictedFinishUs } from "../policy/choose-replica.ts";
 import { retryDecision } from "../policy/retry.ts";
+import { afterDeath, Suspicion } from "../policy/suspicion.ts";
 import { type CallOutcome, type CallStats, NO_STATS } from "../wire/messages.ts";
 import type { CallRequest } from "../wire/outstanding.ts";
 import type { Lane, Link } from "./lane.ts";
@@ -11,7 +12,7 @@ import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
 /** What happened to a call before it was routed by itself. */
 export interface AttemptHistory {
   readonly attempts: number;
-  readonly deaths: number;
+  readonly suspicion: Suspicion;
   readonly avoid: Lane;
 }
 
@@ -39,7 +40,9 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
   #set: ReplicaSet;
   #state: CallState = WAITING;
   #attempts: number;
-  #deaths: number;
+  #suspicion: Suspicion;
+  /** What ran beside it when it began where it is now; undefined when it has not, or is not asked. */
+  #company: number | undefined;
   #avoid: Set<Lane> | undefined;
   target = 0;
   executor = "";
@@ -58,7 +61,7 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
     this.#retry = retry;
     this.#leave = leave;
     this.#attempts = history?.attempts ?? 0;
-    this.#deaths = history?.deaths ?? 0;
+    this.#suspicion = history?.suspicion ?? Suspicion.none;
     this.#avoid = history === undefined ? undefined : new Set([history.avoid]);
     set.began();
   }
@@ -84,6 +87,9 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
   get idempotent(): boolean {
     return this.#set.isIdempotent(this.#call.method);
   }
+  get suspicion(): Suspicion {
+    return this.#suspicion;
+  }
   get deployment(): string {
     return this.#call.deployment;
   }
@@ -108,6 +114,7 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
 
   send(replica: RoutedReplica, link: Link, nowMs: number): void {
     this.#attempts += 1;
+    this.#company = undefined;
     this.target = replica.target;
     this.executor = replica.lane.id;
     this.sentAtMs = nowMs;
@@ -118,25 +125,31 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
     this.#state = { kind: "sent", replica, link, id: link.call(this), costUs };
   }
 
+  onBegun(company: number): void {
+    this.#company = company;
+  }
+
   onEnd(outcome: CallOutcome, stats: CallStats): void {
     const state = this.#state;
     if (state.kind !== "sent") return;
     this.#release(state);
     if (outcome.ok) return this.end(outcome, stats);
     const { error } = outcome;
-    if (error.code === "PeerClosed" && error.started !== "no") this.#deaths += 1;
+    const isDeath = error.code === "PeerClosed" && error.started !== "no";
+    const verdict = isDeath ? afterDeath(this.#suspicion, this.#company) : this.#suspicion;
+    if (verdict !== "guilty") this.#suspicion = verdict;
     const decision = retryDecision({
       code: error.code,
       started: error.started,
       idempotent: this.idempotent,
       attempts: this.#attempts,
-      deaths: this.#deaths,
+      isGuilty: verdict === "guilty",
     });
     // A full replica is not asked again: only another one may have room.
     const isPointless = error.code === "Overloaded" && !this.#set.hasOther(state.replica.lane, this.#avoid);
     if (decision === "give up" || isPointless) return this.end(outcome, stats);
     if (decision === "poison") {
-      const message = `${this.deployment}.${this.method}(): ${this.#deaths} executors died while they had this input; given up`;
+      const message = `${this.deployment}.${this.method}(): two executors died over this input, the last one while it ran nothing else; given up`;
       return this.end(
         { ok: false, error: new TuttiError("PoisonInput", message, { started: "maybe" }) },
         stats,

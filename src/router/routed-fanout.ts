@@ -2,6 +2,7 @@ import type { OutgoingFanout, PendingCall } from "../api/call-port.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { predictedFinishUs } from "../policy/choose-replica.ts";
 import { retryDecision } from "../policy/retry.ts";
+import { Suspicion } from "../policy/suspicion.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import type { FanoutRequest } from "../wire/outstanding.ts";
 import { MAX_PARTS } from "../wire/protocol.ts";
@@ -131,15 +132,22 @@ class LanePart implements FanoutRequest {
     const { call } = this.#fanout;
     if (outcome.ok) return call.onEnd(member, outcome, stats, replica);
     const { code, started } = outcome.error;
-    const deaths = code === "PeerClosed" && started !== "no" ? 1 : 0;
-    const decision = retryDecision({ code, started, idempotent: this.idempotent, attempts: 1, deaths });
+    const isDeath = code === "PeerClosed" && started !== "no";
+    const suspicion = isDeath ? Suspicion.suspect : Suspicion.none;
+    const decision = retryDecision({
+      code,
+      started,
+      idempotent: this.idempotent,
+      attempts: 1,
+      isGuilty: false,
+    });
     // A refusal that was on its way when the caller gave up leads to no other attempt.
     if (decision === "retry" && this.#fanout.isCancelled) {
       return call.onEnd(member, { ok: false, error: cancelled() }, stats, replica);
     }
     const isPointless = code === "Overloaded" && !set.hasOther(replica.lane, undefined);
     if (decision === "retry" && !isPointless)
-      return this.#fanout.goAlone(member, { attempts: 1, deaths, avoid: replica.lane });
+      return this.#fanout.goAlone(member, { attempts: 1, suspicion, avoid: replica.lane });
     call.onEnd(member, outcome, stats, replica);
   }
 

@@ -6,7 +6,9 @@ import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace } from "../observe/call-group.ts";
 import { MAX_ATTEMPTS } from "../policy/retry.ts";
+import { Suspicion } from "../policy/suspicion.ts";
 import type { CallOutcome } from "../wire/messages.ts";
+import type { CallRequest } from "../wire/outstanding.ts";
 import { FakeLink } from "./link.fake.ts";
 import { Router, type RouterOptions } from "./router.ts";
 import type { DeploymentRoute, RoutingSnapshot } from "./snapshot.ts";
@@ -425,18 +427,41 @@ describe("a failed attempt (R3)", () => {
     expect(link("x1").sent.length + link("x2").sent.length).toBe(2);
   });
 
-  it("is an input's that ended two executors: it is given up as PoisonInput (D10)", async () => {
-    const third = { target: 3, executor: "x3" };
-    const { router, link, kill } = network([{ ...idempotentM, replicas: [...m.replicas, third] }]);
+  /** Four executors, of which one after the other dies while it has the call; says with how many the last began. */
+  async function deaths(begunWith: readonly (number | undefined)[]) {
+    const more = [3, 4].map((target) => ({ target, executor: `x${target}` }));
+    const { router, link, kill } = network([{ ...idempotentM, replicas: [...m.replicas, ...more] }]);
     const { ended } = callTo(router);
-    const victims = ["x1", "x2", "x3"].filter((id) => {
-      if (link(id).open.length === 0) return false;
+    const asked: (number | undefined)[] = [];
+    for (const company of begunWith) {
+      const id = ["x1", "x2", "x3", "x4"].find((one) => link(one).open.length > 0)!;
+      const call = link(id).open[0]!;
+      asked.push((call.request as CallRequest).suspicion);
+      if (company !== undefined) call.begun(company);
       kill(id, "maybe");
-      return true;
-    });
-    expect(await ended).toMatchObject({ ok: false, error: { code: "PoisonInput", started: "maybe" } });
-    expect(victims).toHaveLength(2);
+    }
+    for (const id of ["x1", "x2", "x3", "x4"]) for (const call of link(id).open) call.end(ok("served"));
+    return { outcome: await ended, asked, router };
+  }
+
+  it("is an input's that ends the executor that runs nothing else: it is given up as PoisonInput (D10)", async () => {
+    const { outcome, asked, router } = await deaths([undefined, 0]);
+    expect(outcome).toMatchObject({ ok: false, error: { code: "PoisonInput", started: "maybe" } });
+    expect(asked).toEqual([Suspicion.none, Suspicion.suspect]);
     expect(router.outstandingCalls).toBe(0);
+  });
+
+  it("of an executor that had not begun it says nothing against an input: it is served in the end (D10)", async () => {
+    const { outcome, asked } = await deaths([undefined, undefined, undefined]);
+    expect(outcome).toEqual(ok("served"));
+    expect(asked).toEqual([Suspicion.none, Suspicion.suspect, Suspicion.suspect]);
+  });
+
+  it("of an executor that ran it with others has it run alone, and then it is known (D10)", async () => {
+    expect((await deaths([undefined, 5])).outcome).toEqual(ok("served"));
+    const { outcome, asked } = await deaths([undefined, 5, 0]);
+    expect(codeOf(outcome)).toBe("PoisonInput");
+    expect(asked).toEqual([Suspicion.none, Suspicion.suspect, Suspicion.alone]);
   });
 
   it("of a connection that refuses is repeated too, and the call waits when none is left", async () => {
@@ -624,10 +649,14 @@ describe("a fan-out", () => {
     expect(link("x1").open).toHaveLength(0);
   });
 
-  it("counts a member's deaths over both of its attempts (D10)", async () => {
+  it("suspects a member over both of its attempts (D10)", async () => {
     const { router, link, kill } = network(onBoth);
     const { outcomes, ended } = fanTo(router, ["a"]);
-    for (const id of ["x1", "x2", "x1", "x2"]) if (link(id).open.length > 0) kill(id, "maybe");
+    for (const id of ["x1", "x2", "x1", "x2"]) {
+      if (link(id).open.length === 0) continue;
+      link(id).open[0]!.begun(0);
+      kill(id, "maybe");
+    }
     await ended;
     expect(outcomes.map(([outcome]) => codeOf(outcome))).toEqual(["PoisonInput"]);
   });

@@ -1,4 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import { Suspicion } from "../policy/suspicion.ts";
 import type {
   CallStats,
   CostReport,
@@ -24,6 +25,7 @@ import {
   REPLIES_HEADER_BYTES,
   REPLY_BYTES,
   ReplyStatus,
+  SUSPICION_SHIFT,
   type WireLimits,
 } from "./protocol.ts";
 import { rowsOf, type SliceBudget, sliceRows } from "./slice-rows.ts";
@@ -50,6 +52,9 @@ export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): M
       return decodeReplies(frame, limits);
     case FrameType.cancel:
       return { type: "cancel", ids: decodeCancel(frame) };
+    case FrameType.begun:
+      if (frame.length < FRAME_HEADER_BYTES + 4) throw bad("truncated");
+      return { type: "begun", id: frame.readUInt32LE(FRAME_HEADER_BYTES), company: frame.readUInt16LE(6) };
     case FrameType.streamOpen:
     case FrameType.streamChunk:
     case FrameType.streamCredit:
@@ -155,6 +160,7 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
       priority: frame[at + 20]!,
       idempotent: (frame[at + 21]! & CallFlag.idempotent) !== 0,
       lean: (frame[at + 21]! & CallFlag.lean) !== 0,
+      suspicion: toSuspicion(frame[at + 21]! >> SUSPICION_SHIFT),
       args: payloads.read(
         frame.readUInt32LE(at + 12),
         decodeArguments,
@@ -163,6 +169,11 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
     };
   }
   return calls;
+}
+
+function toSuspicion(bits: number): Suspicion {
+  if (bits === Suspicion.none || bits === Suspicion.suspect || bits === Suspicion.alone) return bits;
+  throw bad(`suspicion ${bits}`);
 }
 
 function decodeTargets(frame: Buffer, at: number, first: number, parts: number, count: number): number[] {

@@ -1,4 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { Suspicion } from "../policy/suspicion.ts";
 import type { CallStats, Hello, LoadReport } from "./messages.ts";
 import {
   alignUp8,
@@ -15,6 +16,7 @@ import {
   REPLIES_HEADER_BYTES,
   REPLY_BYTES,
   type ReplyStatus,
+  SUSPICION_SHIFT,
 } from "./protocol.ts";
 import { type EncodedValue, encodeValue } from "./value-codec.ts";
 
@@ -30,6 +32,7 @@ export interface CallEntry {
   readonly priority: number;
   readonly idempotent: boolean;
   readonly lean: boolean;
+  readonly suspicion?: Suspicion | undefined;
   readonly payload: number;
 }
 
@@ -108,7 +111,10 @@ export function encodeCalls(
     frame.writeUInt16LE(methodRefs[i * 2]!, at + 16);
     frame.writeUInt16LE(methodRefs[i * 2 + 1]!, at + 18);
     frame[at + 20] = call.priority;
-    frame[at + 21] = (call.idempotent ? CallFlag.idempotent : 0) | (call.lean ? CallFlag.lean : 0);
+    frame[at + 21] =
+      (call.idempotent ? CallFlag.idempotent : 0) |
+      (call.lean ? CallFlag.lean : 0) |
+      ((call.suspicion ?? 0) << SUSPICION_SHIFT);
     frame.writeUInt16LE(targets?.length ?? 0, at + 22);
   }
   at = stringsAt;
@@ -172,6 +178,13 @@ export function encodeCancel(ids: readonly number[]): Buffer {
   ids.forEach((id, i) => {
     frame.writeUInt32LE(id, FRAME_HEADER_BYTES + i * 4);
   });
+  return frame;
+}
+
+export function encodeBegun(id: number, company: number): Buffer {
+  const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + 4));
+  writeHeader(frame, FrameType.begun, Math.min(company, 0xffff));
+  frame.writeUInt32LE(id, FRAME_HEADER_BYTES);
   return frame;
 }
 

@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anyTensor, anyValue, comparable, text } from "../../test/wire/arbitraries.ts";
+import { Suspicion } from "../policy/suspicion.ts";
 import { decodeFrame } from "./decode-frame.ts";
-import { type CallEntry, encodeCalls, encodeCancel, encodeHello, encodeReplies } from "./encode-frame.ts";
+import {
+  type CallEntry,
+  encodeBegun,
+  encodeCalls,
+  encodeCancel,
+  encodeHello,
+  encodeReplies,
+} from "./encode-frame.ts";
 import type { LoadReport, Message } from "./messages.ts";
 import { NO_LOAD } from "./peer.ts";
 import {
@@ -51,6 +59,7 @@ describe("encodeCalls and decodeFrame", () => {
     priority: fc.integer({ min: 0, max: 255 }),
     idempotent: fc.boolean(),
     lean: fc.boolean(),
+    suspicion: fc.constantFrom(...Object.values(Suspicion)),
     payload: fc.nat(),
   });
   const anyArguments = fc.array(fc.oneof(anyValue, anyTensor()), { maxLength: 3 });
@@ -211,9 +220,25 @@ describe("encodeHello, encodeCancel and decodeFrame", () => {
       }),
     );
   });
+
+  it("give back what is said of a call that begins", () => {
+    fc.assert(
+      fc.property(u32, u16, (id, company) => {
+        expect(decoded(encodeBegun(id, company), "begun")).toEqual({ type: "begun", id, company });
+      }),
+    );
+    expect(decoded(encodeBegun(1, 70_000), "begun").company).toBe(0xffff);
+  });
 });
 
 describe("decodeFrame", () => {
+  it("refuses a suspicion that there is not, and a truncated word of a beginning", () => {
+    const frame = encodeCalls([callWith({})], [encodeArguments([])], 0);
+    frame[24 + 21] = 0b1100_0000;
+    expect(() => decodeFrame(frame, LIMITS, 0)).toThrow("suspicion 3");
+    expect(() => decodeFrame(encodeBegun(1, 0).subarray(0, 8), LIMITS, 0)).toThrow("truncated");
+  });
+
   const refused = expect.objectContaining({ code: "ProtocolError" });
 
   it("refuses a hello of more than its bound, since its sender has shown no token", () => {

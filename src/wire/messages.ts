@@ -1,4 +1,5 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
+import type { Suspicion } from "../policy/suspicion.ts";
 import type { TensorMap } from "./tensor.ts";
 
 /** What a connection says first, in both directions. */
@@ -23,6 +24,8 @@ export interface IncomingCall {
   /** Optional members of ensembles are to be left out. */
   readonly lean: boolean;
   readonly args: readonly unknown[];
+  /** Not absent or `none`: to be announced before it is begun, by `begun`. */
+  readonly suspicion?: Suspicion;
 }
 
 /** How the work of one call went, for routing and explanation. */
@@ -77,4 +80,6 @@ export type Message =
   | { readonly type: "hello"; readonly version: number; readonly hello: Hello }
   | { readonly type: "calls"; readonly calls: readonly IncomingCall[] }
   | { readonly type: "replies"; readonly replies: readonly IncomingReply[]; readonly load: LoadReport }
-  | { readonly type: "cancel"; readonly ids: readonly number[] };
+  | { readonly type: "cancel"; readonly ids: readonly number[] }
+  /** A call under suspicion is being begun, with so many others beside it. */
+  | { readonly type: "begun"; readonly id: number; readonly company: number };

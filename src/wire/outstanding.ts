@@ -1,4 +1,5 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
+import type { Suspicion } from "../policy/suspicion.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "./messages.ts";
 
 /** What every call says of itself. The same `args` given to several calls of a tick is encoded once (D6). */
@@ -17,6 +18,10 @@ export interface RequestFields {
 /** A call to be made. */
 export interface CallRequest extends RequestFields {
   readonly target: number;
+  /** How much it is under suspicion of ending the process that runs it (D10). Default `none`. */
+  readonly suspicion?: Suspicion;
+  /** A call under suspicion is being begun. */
+  onBegun?(company: number): void;
   /** Called exactly once (D1), never from inside `call` itself. */
   onEnd(outcome: CallOutcome, stats: CallStats): void;
 }
@@ -43,6 +48,9 @@ export interface Outstanding {
   end(part: number, outcome: CallOutcome, stats: CallStats): boolean;
   /** The same with a value that is rows of a shared result; only for those that can take it as that. */
   endRows?(part: number, rows: RowsOfResult, stats: CallStats): boolean;
+  /** How much the call is under suspicion; a fan-out never is. */
+  readonly suspicion?: Suspicion | undefined;
+  begun?(company: number): void;
   /** Ends every part that is open. */
   fail(error: TuttiError): void;
 }
@@ -58,6 +66,14 @@ export class OutstandingCall implements Outstanding {
 
   get target(): number {
     return this.request.target;
+  }
+
+  get suspicion(): Suspicion | undefined {
+    return this.request.suspicion;
+  }
+
+  begun(company: number): void {
+    this.request.onBegun?.(company);
   }
 
   end(_part: number, outcome: CallOutcome, stats: CallStats): boolean {

@@ -3,7 +3,7 @@ import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
-import { type CallEntry, encodeCalls, encodeCancel, encodeHello } from "./encode-frame.ts";
+import { type CallEntry, encodeBegun, encodeCalls, encodeCancel, encodeHello } from "./encode-frame.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -188,6 +188,14 @@ export class Peer {
     this.#replied();
   }
 
+  /**
+   * Says that a call under suspicion is being begun. At once, and not with the replies: the bytes must have left this
+   * process before what may end it.
+   */
+  begun(id: number, company: number): void {
+    if (this.#state.kind !== "closed") this.#transport.send(encodeBegun(id, company));
+  }
+
   /** Sends what is waiting, then ends the connection; outstanding calls end as `PeerClosed`. */
   close(): void {
     this.#flush();
@@ -293,7 +301,7 @@ export class Peer {
         indexOf.set(encoded, payload);
       }
       const { method, requestId, deadlineAtMs, priority, idempotent, lean } = call.request;
-      const { target, targets } = call;
+      const { target, targets, suspicion } = call;
       entries.push({
         id,
         target,
@@ -304,6 +312,7 @@ export class Peer {
         priority,
         idempotent,
         lean,
+        suspicion,
         payload,
       });
     }
@@ -340,7 +349,8 @@ export class Peer {
       else if (message.type === "replies") {
         this.#options.onLoad?.(message.load);
         for (const reply of message.replies) this.#settle(reply);
-      } else this.#options.service?.onCancel(message.ids, this);
+      } else if (message.type === "begun") this.#outstanding.get(message.id)?.begun?.(message.company);
+      else this.#options.service?.onCancel(message.ids, this);
     } catch (thrown) {
       this.#transport.destroy(TuttiError.from(thrown, "ProtocolError"));
     }

@@ -10,9 +10,10 @@
  * REPLIES  count A = costs;   body: u32 replies | u32 payloads | u32 backlog µs | u32 queued items
  *                                   | u32 offset of costs | u32 0 | replies | payload table | costs | payloads
  * CANCEL   count A = ids;     body: u32 ids
+ * BEGUN    count A = company; body: u32 id
  * ```
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const HELLO_MAGIC = 0x49545554; // "TUTI"
 
 /** Of a hello's payload. */
@@ -50,15 +51,20 @@ export const FrameType = {
   calls: 2,
   replies: 3,
   cancel: 4,
-  /** Taken for streams with credit-based flow control; refused by protocol version 1. */
+  begun: 5,
+  /** Taken for streams with credit-based flow control; refused by this version. */
   streamOpen: 16,
   streamChunk: 17,
   streamCredit: 18,
   streamEnd: 19,
 } as const;
 
-/** `lean`: members that ensembles call optional are left out, since the system is overloaded. */
+/**
+ * `lean`: members that ensembles call optional are left out, since the system is overloaded. From `SUSPICION_SHIFT`
+ * on, two bits say how much the call is under suspicion (D10).
+ */
 export const CallFlag = { idempotent: 1, lean: 2 } as const;
+export const SUSPICION_SHIFT = 6;
 
 /** `rows`: the value is some rows of the payload's tensors, which other replies share. */
 export const ReplyStatus = { value: 0, error: 1, rows: 2 } as const;

@@ -133,7 +133,7 @@ describe("a peer that listens on a unix socket", () => {
       "another version",
       [encodeHello({ name: "mallory", token: TOKEN }, 9)],
       "VersionMismatch",
-      /version 9, this end 1/,
+      new RegExp(`version 9, this end ${PROTOCOL_VERSION}`),
     ],
     [
       "a hello without its magic number",
