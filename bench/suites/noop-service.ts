@@ -12,5 +12,6 @@ export const noopService: PeerService = {
     }
   },
   onCancel() {},
+  onWithdraw() {},
   loadReport: () => NO_LOAD,
 };

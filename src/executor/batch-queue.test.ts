@@ -115,6 +115,26 @@ describe("a batch queue", () => {
     expect(other.replies).toHaveLength(0);
   });
 
+  it("gives back what is withdrawn at once, that part of that caller alone, and nothing that it does not have", async () => {
+    const queue = queueOf();
+    const [sink, other] = [new RecordingSink(), new RecordingSink()];
+    queue.push({ ...item(sink, 1), part: 0 });
+    queue.push({ ...item(sink, 1, { rows: 3 }), part: 1 });
+    queue.push({ ...item(other, 1), part: 1 });
+    expect(queue.withdraw(1, 1, sink, NOW_MS + 5)).toBe(true);
+    expect(await sink.errorOf(1, 1)).toMatchObject({ code: "Cancelled", started: "no" });
+    expect(sink.replies[0]?.stats).toEqual({ queueUs: 5000, runUs: 0, batchItems: 0 });
+    expect([queue.length, queue.rows]).toEqual([2, 2]);
+    expect(queue.withdraw(1, 1, sink, NOW_MS)).toBe(false);
+    expect(queue.withdraw(2, 0, sink, NOW_MS)).toBe(false);
+    expect(queue.take(FREE, NOW_MS).map(({ from, part }) => [from === sink, part])).toEqual([
+      [true, 0],
+      [false, 1],
+    ]);
+    expect(queue.withdraw(1, 0, sink, NOW_MS)).toBe(false);
+    expect(sink.replies).toHaveLength(1);
+  });
+
   it("forgets a cancellation of what it does not have, so that an id can come again", () => {
     const queue = queueOf();
     const sink = new RecordingSink();
@@ -185,7 +205,7 @@ describe("a batch queue", () => {
   });
 
   it("replies once to each item, however it ends (D1)", () => {
-    const anyEnd = fc.constantFrom("runs", "expires", "cancelled", "waits too long");
+    const anyEnd = fc.constantFrom("runs", "expires", "cancelled", "withdrawn", "waits too long");
     fc.assert(
       fc.property(
         fc.array(anyEnd, { maxLength: 30 }),
@@ -197,6 +217,7 @@ describe("a batch queue", () => {
             const queuedAtMs = end === "waits too long" ? NOW_MS - 100 : NOW_MS;
             queue.push(item(sink, id, { dueInMs: end === "expires" ? 0 : 1000, queuedAtMs }));
             if (end === "cancelled") queue.cancel(id, sink);
+            if (end === "withdrawn") queue.withdraw(id, 0, sink, NOW_MS);
           });
           const taken: number[] = [];
           while (queue.length > 0) taken.push(...ids(queue.take(FREE, NOW_MS)));

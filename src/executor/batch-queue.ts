@@ -69,6 +69,20 @@ export class BatchQueue<I> {
     else ids.add(id);
   }
 
+  /** Takes one part of a call back, if it waits here, and replies so at once; false when it does not. */
+  withdraw(id: number, part: number, from: ReplySink, nowMs: number): boolean {
+    const at = this.#items.findIndex(
+      (item) => item.call.id === id && item.part === part && item.from === from,
+    );
+    const [item] = at < 0 ? [] : this.#items.splice(at, 1);
+    if (item === undefined) return false;
+    this.#rows -= item.rows;
+    const error = new TuttiError("Cancelled", "the call was withdrawn while it waited", { started: "no" });
+    const queueUs = (nowMs - item.queuedAtMs) * 1000;
+    from.reply(id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 }, part);
+    return true;
+  }
+
   /** The batch to run now (D7), without what has expired or been cancelled; empty when nothing is left to run. */
   take(predictUs: (rows: number) => number, nowMs: number): QueuedItem<I>[] {
     this.#dropDead(nowMs);

@@ -6,6 +6,7 @@ import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../pol
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { NO_STATS } from "../wire/messages.ts";
 import { announceSuspects, BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import type { ReplySink } from "./hosted-replica.ts";
 import type { ServedCall } from "./served-call.ts";
 
 /** What a batched method is given of each call: its one input, and the call it serves. */
@@ -62,6 +63,10 @@ export class BatchedMethod {
       });
     }
     return true;
+  }
+
+  withdraw(id: number, part: number, from: ReplySink): void {
+    this.#queue.withdraw(id, part, from, this.#clock.now());
   }
 
   get queuedItems(): number {

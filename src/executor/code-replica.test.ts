@@ -221,6 +221,19 @@ describe("the context of a call", () => {
     expect(instance.signals.map(({ aborted }) => aborted)).toEqual([true, false]);
   });
 
+  it("goes on when it is withdrawn, since it has started, unless its result is not wanted", async () => {
+    const instance = new Waiting();
+    const { replica, sink, call } = host(instance);
+    call(1, "heed");
+    replica.withdraw(1, 0, sink, false);
+    replica.withdraw(1, 0, new RecordingSink(), true);
+    replica.withdraw(1, 1, sink, true);
+    expect(instance.signals[0]?.aborted).toBe(false);
+    expect(sink.replies).toHaveLength(0);
+    replica.withdraw(1, 0, sink, true);
+    expect(await sink.errorOf(1)).toMatchObject({ code: "Cancelled", started: "yes" });
+  });
+
   it("aborts its signal at the deadline (D2)", async () => {
     const { sink, call } = host(new Waiting());
     call(1, "heed", [], { deadlineAtMs: performance.now() + 5 });
@@ -376,6 +389,18 @@ describe("a batched method", () => {
     release();
     expect(await sink.valueOf(2)).toBe(4);
     expect(await sink.errorOf(1)).toMatchObject({ code: "Cancelled", started: "no" });
+    expect(instance.runs).toEqual([[0], [2]]);
+    expect(replica.ongoing).toBe(0);
+  });
+
+  it("gives back an input that waits when it is withdrawn, and not one that runs", async () => {
+    const { replica, sink, call, instance, release } = await hostBusy();
+    for (const id of [1, 2]) call(id, "double", [id]);
+    replica.withdraw(1, 0, sink, false);
+    replica.withdraw(0, 0, sink, false);
+    expect(await sink.errorOf(1)).toMatchObject({ code: "Cancelled", started: "no" });
+    release();
+    expect([await sink.valueOf(0), await sink.valueOf(2)]).toEqual([0, 4]);
     expect(instance.runs).toEqual([[0], [2]]);
     expect(replica.ongoing).toBe(0);
   });

@@ -114,8 +114,16 @@ export class CodeReplica implements HostedReplica {
     if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
     const served = new ServedCall(call, this.#servedBy, this.#clock);
-    const place = this.#accepted.length;
-    const accepted: AcceptedCall = { call, part, from, served, place, suspect: undefined, hasEnded: false };
+    const accepted: AcceptedCall = {
+      call,
+      part,
+      from,
+      served,
+      batchSink: undefined,
+      place: this.#accepted.length,
+      suspect: undefined,
+      hasEnded: false,
+    };
     this.#accepted.push(accepted);
     this.#overdue.add(call.deadlineAtMs + HUNG_GRACE_MS);
     const batchedMethod = this.#batched.get(call.method);
@@ -129,6 +137,17 @@ export class CodeReplica implements HostedReplica {
     for (const { call, from: sink, served } of this.#accepted) {
       if (call.id === id && sink === from) served.abort(error);
     }
+  }
+
+  /** Only an input of a batched method can be given back: what else waits is under suspicion, and about to begin. */
+  withdraw(id: number, part: number, from: ReplySink, abort: boolean): void {
+    const accepted = this.#accepted.find(
+      (one) => one.call.id === id && one.part === part && one.from === from,
+    );
+    if (accepted === undefined) return;
+    const { call, served, batchSink } = accepted;
+    if (batchSink !== undefined) this.#batched.get(call.method)?.withdraw(id, part, batchSink);
+    if (abort) served.abort(new TuttiError("Cancelled", "the caller has another answer"));
   }
 
   async checkHealth(): Promise<void> {
@@ -176,6 +195,7 @@ export class CodeReplica implements HostedReplica {
       reply: (_, outcome, stats) => this.#reply(accepted, outcome, stats),
       replyRows: () => {},
     };
+    accepted.batchSink = sink;
     const { deadlineAtMs } = call;
     const input = { value: call.args[0], served };
     const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: this.#clock.now() };
@@ -291,6 +311,8 @@ interface AcceptedCall {
   readonly part: number;
   readonly from: ReplySink;
   readonly served: ServedCall;
+  /** Where its batch replies to, when its method is batched. */
+  batchSink: ReplySink | undefined;
   /** Its index in the list of calls being worked on. */
   place: number;
   /** Its place in quarantine, if it is under suspicion. */

@@ -9,7 +9,7 @@ import { compactAhead, loadModelSession } from "../onnx/model-session.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
-import { type IncomingCall, type LoadReport, NO_STATS } from "../wire/messages.ts";
+import { type IncomingCall, type LoadReport, NO_STATS, type Withdrawal } from "../wire/messages.ts";
 import type { Peer, PeerService } from "../wire/peer.ts";
 import { buildInstance } from "./build-instance.ts";
 import { CodeReplica } from "./code-replica.ts";
@@ -69,6 +69,10 @@ export class ExecutorHost implements PeerService {
     for (const id of ids) this.replicas.cancel(id, from);
   }
 
+  onWithdraw(withdrawals: readonly Withdrawal[], from: Peer): void {
+    for (const withdrawal of withdrawals) this.replicas.withdraw(withdrawal, from);
+  }
+
   loadReport(): LoadReport {
     return this.replicas.loadReport();
   }
@@ -92,6 +96,7 @@ export class ExecutorHost implements PeerService {
         }
       },
       onCancel: (ids, from) => this.onCancel(ids, from),
+      onWithdraw: (withdrawals, from) => this.onWithdraw(withdrawals, from),
       loadReport: () => this.loadReport(),
     };
   }

@@ -17,6 +17,7 @@ function patient(target: number, ...results: readonly ("well" | "hangs" | Error)
     queuedItems: 0,
     accept: () => {},
     cancel: () => {},
+    withdraw: () => {},
     close: async () => {},
     cost: () => undefined,
     checkHealth: async () => {

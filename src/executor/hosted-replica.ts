@@ -29,6 +29,11 @@ export interface HostedReplica {
   accept(call: IncomingCall, from: ReplySink, part: number): void;
   /** The caller gave the call up: it must not start if it has not. */
   cancel(id: number, from: ReplySink): void;
+  /**
+   * The caller asks for one part back: if it has not started it never does, and is replied to as `Cancelled`, not
+   * started. If it has, it is replied to as ever; with `abort`, nobody wants its result.
+   */
+  withdraw(id: number, part: number, from: ReplySink, abort: boolean): void;
   /** Throws when unhealthy. */
   checkHealth(): Promise<void>;
   /** Frees what it holds; what is still ongoing ends as `Draining`. */

@@ -22,6 +22,7 @@ class ManualReplica implements HostedReplica {
   readonly queuedItems = 0;
   readonly accepted: AcceptedCall[] = [];
   readonly cancelled: number[] = [];
+  readonly withdrawn: unknown[] = [];
 
   constructor(target: number) {
     this.target = target;
@@ -34,6 +35,9 @@ class ManualReplica implements HostedReplica {
   }
   cancel(id: number): void {
     this.cancelled.push(id);
+  }
+  withdraw(...withdrawal: unknown[]): void {
+    this.withdrawn.push(withdrawal);
   }
   async checkHealth(): Promise<void> {}
   async close(): Promise<void> {}
@@ -128,6 +132,32 @@ describe("a call within an executor", () => {
     replica.reply(0, { ok: true, value: "too late" });
     link.cancel(id);
     expect(outcomes).toHaveLength(1);
+  });
+
+  it("is asked back from its replica, after its start, and ends as that says", async () => {
+    const { link, replica, request, ended } = linkTo(1);
+    const id = link.call(request());
+    link.withdraw({ id, target: 1, part: 0, abort: true });
+    await turn();
+    expect(replica.accepted).toHaveLength(1);
+    expect(replica.withdrawn).toEqual([[id, 0, link, true]]);
+    replica.reply(0, { ok: true, value: "it had started" });
+    expect(await ended).toEqual({ ok: true, value: "it had started" });
+    link.withdraw({ id, target: 1, part: 0, abort: true });
+    await turn();
+    expect(replica.withdrawn).toHaveLength(1);
+  });
+
+  it("is visited while it is outstanding", () => {
+    const { link, request } = linkTo(1);
+    const asked = request();
+    const id = link.call(asked);
+    const seen: unknown[] = [];
+    link.forEachRequest((one) => seen.push(one));
+    expect(seen).toEqual([asked]);
+    link.cancel(id);
+    link.forEachRequest((one) => seen.push(one));
+    expect(seen).toHaveLength(1);
   });
 
   it("never reaches its replica when it is cancelled in the same tick", async () => {

@@ -2,13 +2,20 @@ import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Link } from "../router/lane.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
-import { type CallOutcome, type CallStats, type IncomingCall, NO_STATS } from "../wire/messages.ts";
+import {
+  type CallOutcome,
+  type CallStats,
+  type IncomingCall,
+  NO_STATS,
+  type Withdrawal,
+} from "../wire/messages.ts";
 import {
   type CallRequest,
   type FanoutRequest,
   type Outstanding,
   OutstandingCall,
   OutstandingFanout,
+  type RequestFields,
 } from "../wire/outstanding.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import { SlotTable } from "../wire/slot-table.ts";
@@ -42,6 +49,22 @@ export class LocalLink implements Link, ReplySink {
       id,
       new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }),
     );
+  }
+
+  withdraw({ id, target, part, abort }: Withdrawal): void {
+    // After the call's own start, which waits for the end of its caller's turn.
+    queueMicrotask(() => {
+      if (this.#outstanding.get(id) !== undefined) this.#replicaOf(target)?.withdraw(id, part, this, abort);
+    });
+  }
+
+  /** This process need not ask itself whether it is alive. */
+  askForLoad(): void {}
+
+  forEachRequest(visit: (request: RequestFields) => void): void {
+    this.#outstanding.forEach((_, { request }) => {
+      visit(request);
+    });
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats, part = 0): void {

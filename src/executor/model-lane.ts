@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { CallCounters } from "../observe/call-counters.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
+import { type BusyFraction, idleSince, learnBusy } from "../policy/busy-fraction.ts";
 import { isBefore } from "./batch-queue.ts";
 import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
 
@@ -18,10 +19,12 @@ export class ModelLane implements ReplicaLane {
   #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
   #isAwake = false;
   #lastRan: ModelReplica[] = [];
+  readonly #busy: BusyFraction;
 
   constructor(clock: Clock = systemClock, counters = new CallCounters()) {
     this.clock = clock;
     this.counters = counters;
+    this.#busy = idleSince(clock.now());
   }
 
   add(replica: ModelReplica): void {
@@ -38,6 +41,11 @@ export class ModelLane implements ReplicaLane {
     let us = this.#running === undefined ? 0 : Math.max(0, this.#running.untilMs - this.clock.now()) * 1000;
     for (const replica of this.#replicas) us += replica.backlogUs;
     return us;
+  }
+
+  /** Share of the last moments in which it ran batches. */
+  get busyFraction(): number {
+    return learnBusy(this.#busy, 0, this.clock.now());
   }
 
   get isRunning(): boolean {
@@ -67,8 +75,12 @@ export class ModelLane implements ReplicaLane {
   async #run(): Promise<void> {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const predictedMs = next.predictUs(next.queuedItems) / 1000;
-      this.#running = { replica: next, untilMs: this.clock.now() + predictedMs };
+      const startedAtMs = this.clock.now();
+      this.#running = { replica: next, untilMs: startedAtMs + predictedMs };
+      learnBusy(this.#busy, 0, startedAtMs);
       await next.runBatch();
+      const endedAtMs = this.clock.now();
+      learnBusy(this.#busy, endedAtMs - startedAtMs, endedAtMs);
       if (this.#lastRan[0] !== next)
         this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
     }

@@ -122,6 +122,10 @@ export class ModelReplica implements HostedReplica {
     this.#queue.cancel(id, from);
   }
 
+  withdraw(id: number, part: number, from: ReplySink): void {
+    this.#queue.withdraw(id, part, from, this.#lane.clock.now());
+  }
+
   async checkHealth(): Promise<void> {}
 
   /** Takes what may run together now and runs it; resolves when its replies are made. Never rejects. */

@@ -84,9 +84,25 @@ describe("the replicas of an executor", () => {
     expect(valuesOf(await sink.valueOf(1))).toEqual([2]);
   });
 
+  it("give back a call that waits to who withdraws it from its own replica", async () => {
+    const { table, sessions, sink } = tableOf(7, 8);
+    for (const session of sessions.values()) session.hold();
+    for (const id of [1, 2]) table.accept(incoming(id, { target: 7, args: [column(id)] }), sink);
+    await expect.poll(() => sessions.get(7)!.runs.length, { interval: 1, timeout: 10_000 }).toBe(1);
+    table.accept(incoming(3, { target: 7, args: [column(3)] }), sink);
+    table.withdraw({ id: 3, target: 8, part: 0, abort: false }, sink);
+    table.withdraw({ id: 3, target: 99, part: 0, abort: false }, sink);
+    table.withdraw({ id: 1, target: 7, part: 0, abort: true }, sink);
+    expect(sink.replies).toHaveLength(0);
+    table.withdraw({ id: 3, target: 7, part: 0, abort: false }, sink);
+    expect(await sink.errorOf(3)).toMatchObject({ code: "Cancelled", started: "no" });
+    for (const session of sessions.values()) session.release();
+    expect(valuesOf(await sink.valueOf(1))).toEqual([2]);
+  });
+
   it("report their load: the time to do all that waits, how much that is, and the costs that are news", async () => {
     const { table, sessions, sink } = tableOf(7, 8);
-    expect(table.loadReport()).toEqual({ backlogUs: 0, queuedItems: 0, costs: [] });
+    expect(table.loadReport()).toEqual({ backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [] });
     sessions.get(7)!.hold();
     for (let id = 0; id < 4; id++) table.accept(incoming(id, { target: 7, args: [column(id)] }), sink);
     const report = table.loadReport();

@@ -1,5 +1,11 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type CostReport, type IncomingCall, type LoadReport, NO_STATS } from "../wire/messages.ts";
+import {
+  type CostReport,
+  type IncomingCall,
+  type LoadReport,
+  NO_STATS,
+  type Withdrawal,
+} from "../wire/messages.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 import type { ModelLane } from "./model-lane.ts";
 
@@ -60,10 +66,15 @@ export class ReplicaTable {
     for (const replica of this.#replicas.values()) replica.cancel(id, from);
   }
 
+  withdraw({ id, target, part, abort }: Withdrawal, from: ReplySink): void {
+    this.#replicas.get(target)?.withdraw(id, part, from, abort);
+  }
+
   loadReport(): LoadReport {
     let queuedItems = 0;
     for (const replica of this.#replicas.values()) queuedItems += replica.queuedItems;
     const costs: CostReport[] = this.#lane.lastRan.map((replica) => replica.cost());
-    return { backlogUs: this.#lane.backlogUs, queuedItems, costs };
+    const { backlogUs, busyFraction } = this.#lane;
+    return { backlogUs, queuedItems, busyFraction, costs };
   }
 }

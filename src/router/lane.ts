@@ -1,11 +1,17 @@
-import type { CostReport, LoadReport } from "../wire/messages.ts";
-import type { CallRequest, FanoutRequest } from "../wire/outstanding.ts";
+import type { CostReport, LoadReport, Withdrawal } from "../wire/messages.ts";
+import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
 
 /** What carries calls to an executor: a peer, or the executor itself when it is this one. */
 export interface Link {
   call(request: CallRequest): number;
   callMany(request: FanoutRequest): number;
   cancel(id: number): void;
+  /** Asks for one part of a call back, which ends as ever: as `Cancelled`, not started, if it had not. */
+  withdraw(withdrawal: Withdrawal): void;
+  /** Asks for a sign of life; the load report that comes is one. */
+  askForLoad(): void;
+  /** Visits what is outstanding. */
+  forEachRequest(visit: (request: RequestFields) => void): void;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type CallOutcome, NO_STATS } from "../wire/messages.ts";
+import { type CallOutcome, NO_STATS, type Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
 import type { Link } from "./lane.ts";
 
@@ -7,6 +7,7 @@ import type { Link } from "./lane.ts";
 export interface SentCall {
   readonly id: number;
   readonly target: number;
+  readonly part: number;
   readonly request: RequestFields;
   /** The executor says that it begins the call. */
   begun(company: number): void;
@@ -30,6 +31,23 @@ export class FakeLink implements Link {
 
   callMany(request: FanoutRequest): number {
     return this.#send(request, request.targets, (part, outcome) => request.onPart(part, outcome, NO_STATS));
+  }
+
+  /** What was asked back, in its order; the test says what comes of it. */
+  readonly withdrawn: Withdrawal[] = [];
+  /** How often it was asked for a sign of life. */
+  asked = 0;
+
+  withdraw(withdrawal: Withdrawal): void {
+    if (this.#open.has(withdrawal.id)) this.withdrawn.push(withdrawal);
+  }
+
+  askForLoad(): void {
+    this.asked += 1;
+  }
+
+  forEachRequest(visit: (request: RequestFields) => void): void {
+    for (const [call] of this.#open.values()) if (call !== undefined) visit(call.request);
   }
 
   cancel(id: number): void {
@@ -69,6 +87,7 @@ export class FakeLink implements Link {
       const call: SentCall = {
         id,
         target,
+        part,
         request,
         begun,
         end: (outcome) => {

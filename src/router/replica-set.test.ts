@@ -92,7 +92,7 @@ describe("a set of replicas", () => {
     const { lanes, laneOf } = lanesOf("x1", "local");
     const replicas = [...route.replicas.slice(0, 1), { target: 9, executor: "local" }];
     const set = new ReplicaSet({ ...route, replicas }, laneOf);
-    lanes.get("local")!.report({ backlogUs: 1e9, queuedItems: 99, costs: [] }, 0);
+    lanes.get("local")!.report({ backlogUs: 1e9, queuedItems: 99, busyFraction: 0, costs: [] }, 0);
     expect(set.choose(undefined, 0, first)?.target).toBe(9);
     expect(set.choose(new Set([lanes.get("local")!]), 0, first)?.target).toBe(1);
   });
@@ -101,7 +101,7 @@ describe("a set of replicas", () => {
 describe("a lane", () => {
   it("has the backlog that it last told, less the time since", () => {
     const lane = new Lane("x1", false);
-    lane.report({ backlogUs: 5000, queuedItems: 3, costs: [] }, 100);
+    lane.report({ backlogUs: 5000, queuedItems: 3, busyFraction: 0, costs: [] }, 100);
     expect(lane.backlogUs(100)).toBe(5000);
     expect(lane.backlogUs(103)).toBe(2000);
     expect(lane.backlogUs(200)).toBe(0);
@@ -120,8 +120,14 @@ describe("a lane", () => {
 
   it("keeps the costs that it was told, until it is told others", () => {
     const lane = new Lane("x1", false);
-    lane.report({ backlogUs: 0, queuedItems: 0, costs: [{ target: 1, fixedUs: 10, itemUs: 1 }] }, 0);
-    lane.report({ backlogUs: 0, queuedItems: 0, costs: [{ target: 2, fixedUs: 20, itemUs: 2 }] }, 0);
+    lane.report(
+      { backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [{ target: 1, fixedUs: 10, itemUs: 1 }] },
+      0,
+    );
+    lane.report(
+      { backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [{ target: 2, fixedUs: 20, itemUs: 2 }] },
+      0,
+    );
     expect(lane.costOf(1)).toEqual({ target: 1, fixedUs: 10, itemUs: 1 });
     expect(lane.costOf(3)).toBeUndefined();
   });
@@ -129,7 +135,7 @@ describe("a lane", () => {
   it("has nothing to say of its load when it is gone", () => {
     const lane = new Lane("x1", false);
     lane.open(new FakeLink());
-    lane.report({ backlogUs: 5000, queuedItems: 3, costs: [] }, 0);
+    lane.report({ backlogUs: 5000, queuedItems: 3, busyFraction: 0, costs: [] }, 0);
     lane.close();
     expect(lane.link).toBeUndefined();
     expect(lane.backlogUs(0)).toBe(0);

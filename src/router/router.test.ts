@@ -165,7 +165,9 @@ describe("a call", () => {
 
   it("goes to the replica that is predicted to be done first", () => {
     const { router, link } = network([m]);
-    router.lane("x1")!.report({ backlogUs: 50_000, queuedItems: 9, costs: [] }, performance.now());
+    router
+      .lane("x1")!
+      .report({ backlogUs: 50_000, queuedItems: 9, busyFraction: 0, costs: [] }, performance.now());
     callTo(router);
     expect(link("x2").sent).toHaveLength(1);
   });
@@ -173,8 +175,12 @@ describe("a call", () => {
   it("counts what was sent and has no answer yet, and no longer when it has", () => {
     const { router, link } = network([m]);
     const cost = (target: number) => ({ target, fixedUs: 0, itemUs: 1000 });
-    router.lane("x1")!.report({ backlogUs: 0, queuedItems: 0, costs: [cost(1)] }, performance.now());
-    router.lane("x2")!.report({ backlogUs: 0, queuedItems: 0, costs: [cost(2)] }, performance.now());
+    router
+      .lane("x1")!
+      .report({ backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [cost(1)] }, performance.now());
+    router
+      .lane("x2")!
+      .report({ backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [cost(2)] }, performance.now());
     for (let i = 0; i < 6; i++) callTo(router);
     expect([link("x1").open.length, link("x2").open.length]).toEqual([3, 3]);
     for (const call of link("x1").open) call.end(ok(1));
@@ -622,7 +628,9 @@ describe("a fan-out", () => {
       onBoth.map((route) => ({ ...route, replicas: route.replicas.slice(0, 1) })),
     );
     router.apply(snapshot(2, onBoth));
-    router.lane("x2")!.report({ backlogUs: 1e6, queuedItems: 0, costs: [] }, performance.now());
+    router
+      .lane("x2")!
+      .report({ backlogUs: 1e6, queuedItems: 0, busyFraction: 0, costs: [] }, performance.now());
     const { outcomes, ended } = fanTo(router, names);
     expect(link("x1").open).toHaveLength(3);
     kill("x1", "maybe");

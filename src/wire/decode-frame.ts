@@ -8,6 +8,7 @@ import type {
   IncomingReply,
   Message,
   RowsOfResult,
+  Withdrawal,
 } from "./messages.ts";
 import {
   CALL_BYTES,
@@ -26,7 +27,9 @@ import {
   REPLY_BYTES,
   ReplyStatus,
   SUSPICION_SHIFT,
+  WITHDRAWAL_BYTES,
   type WireLimits,
+  WithdrawalFlag,
 } from "./protocol.ts";
 import { rowsOf, type SliceBudget, sliceRows } from "./slice-rows.ts";
 import type { TensorMap } from "./tensor.ts";
@@ -55,6 +58,8 @@ export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): M
     case FrameType.begun:
       if (frame.length < FRAME_HEADER_BYTES + 4) throw bad("truncated");
       return { type: "begun", id: frame.readUInt32LE(FRAME_HEADER_BYTES), company: frame.readUInt16LE(6) };
+    case FrameType.withdraw:
+      return { type: "withdraw", withdrawals: decodeWithdraw(frame) };
     case FrameType.streamOpen:
     case FrameType.streamChunk:
     case FrameType.streamCredit:
@@ -268,8 +273,27 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
       itemUs: frame.readFloatLE(at + 8),
     };
   }
-  const load = { backlogUs: frame.readUInt32LE(16), queuedItems: frame.readUInt32LE(20), costs };
+  const load = {
+    backlogUs: frame.readUInt32LE(16),
+    queuedItems: frame.readUInt32LE(20),
+    busyFraction: Math.min(1, frame.readUInt32LE(28) / 1000),
+    costs,
+  };
   return { type: "replies", replies, load };
+}
+
+function decodeWithdraw(frame: Buffer): Withdrawal[] {
+  const count = frame.readUInt16LE(6);
+  if (count * WITHDRAWAL_BYTES > frame.length - FRAME_HEADER_BYTES) throw bad("truncated");
+  return Array.from({ length: count }, (_, i) => {
+    const at = FRAME_HEADER_BYTES + i * WITHDRAWAL_BYTES;
+    return {
+      id: frame.readUInt32LE(at),
+      target: frame.readUInt32LE(at + 4),
+      part: frame[at + 8]!,
+      abort: (frame[at + 9]! & WithdrawalFlag.abort) !== 0,
+    };
+  });
 }
 
 function decodeCancel(frame: Buffer): number[] {

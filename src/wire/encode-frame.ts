@@ -1,6 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Suspicion } from "../policy/suspicion.ts";
-import type { CallStats, Hello, LoadReport } from "./messages.ts";
+import type { CallStats, Hello, LoadReport, Withdrawal } from "./messages.ts";
 import {
   alignUp8,
   CALL_BYTES,
@@ -17,6 +17,8 @@ import {
   REPLY_BYTES,
   type ReplyStatus,
   SUSPICION_SHIFT,
+  WITHDRAWAL_BYTES,
+  WithdrawalFlag,
 } from "./protocol.ts";
 import { type EncodedValue, encodeValue } from "./value-codec.ts";
 
@@ -145,7 +147,7 @@ export function encodeReplies(
   frame.writeUInt32LE(toU32(load.backlogUs), 16);
   frame.writeUInt32LE(toU32(load.queuedItems), 20);
   frame.writeUInt32LE(costsAt, 24);
-  frame.writeUInt32LE(0, 28);
+  frame.writeUInt32LE(toU32(load.busyFraction * 1000), 28);
   let at = repliesAt;
   for (let i = 0; i < replies.length; i++, at += REPLY_BYTES) {
     const { id, part, stats, status, payload, firstRow, rows } = replies[i]!;
@@ -185,6 +187,20 @@ export function encodeBegun(id: number, company: number): Buffer {
   const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + 4));
   writeHeader(frame, FrameType.begun, Math.min(company, 0xffff));
   frame.writeUInt32LE(id, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+export function encodeWithdraw(withdrawals: readonly Withdrawal[]): Buffer {
+  const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + withdrawals.length * WITHDRAWAL_BYTES));
+  writeHeader(frame, FrameType.withdraw, withdrawals.length);
+  let at = FRAME_HEADER_BYTES;
+  for (const { id, target, part, abort } of withdrawals) {
+    frame.writeUInt32LE(id, at);
+    frame.writeUInt32LE(target, at + 4);
+    frame[at + 8] = part;
+    frame[at + 9] = abort ? WithdrawalFlag.abort : 0;
+    at += WITHDRAWAL_BYTES;
+  }
   return frame;
 }
 

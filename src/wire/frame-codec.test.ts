@@ -10,6 +10,7 @@ import {
   encodeCancel,
   encodeHello,
   encodeReplies,
+  encodeWithdraw,
 } from "./encode-frame.ts";
 import type { LoadReport, Message } from "./messages.ts";
 import { NO_LOAD } from "./peer.ts";
@@ -132,6 +133,7 @@ describe("encodeReplies and decodeFrame", () => {
   const anyLoad: fc.Arbitrary<LoadReport> = fc.record({
     backlogUs: u32,
     queuedItems: u32,
+    busyFraction: fc.nat(1000).map((permille) => permille / 1000),
     costs: fc.array(fc.record({ target: u32, fixedUs: fc.float(), itemUs: fc.float() }), { maxLength: 5 }),
   });
 
@@ -190,10 +192,10 @@ describe("encodeReplies and decodeFrame", () => {
   it("round times and counts that do not fit to what does", () => {
     const stats = { queueUs: -1, runUs: 1e12, batchItems: 1e6 };
     const reply = { ...rowsReply(1, 0, 0), status: ReplyStatus.value, stats };
-    const load = { backlogUs: 1e12, queuedItems: -3, costs: [] };
+    const load = { backlogUs: 1e12, queuedItems: -3, busyFraction: 7, costs: [] };
     const message = decoded(encodeReplies([reply], [encodeValue(1)], load), "replies");
     expect(message.replies[0]!.stats).toEqual({ queueUs: 0, runUs: 0xffff_ffff, batchItems: 0xffff });
-    expect(message.load).toEqual({ backlogUs: 0xffff_ffff, queuedItems: 0, costs: [] });
+    expect(message.load).toEqual({ backlogUs: 0xffff_ffff, queuedItems: 0, busyFraction: 1, costs: [] });
   });
 });
 
@@ -202,7 +204,7 @@ function rowsReply(id: number, firstRow: number, rows: number) {
   return { id, part: 0, status: ReplyStatus.rows, stats, payload: 0, firstRow, rows };
 }
 
-describe("encodeHello, encodeCancel and decodeFrame", () => {
+describe("encodeHello, encodeCancel, encodeWithdraw and decodeFrame", () => {
   it("give back a hello and its version", () => {
     fc.assert(
       fc.property(text(), text(), u16, (name, token, version) => {
@@ -229,6 +231,18 @@ describe("encodeHello, encodeCancel and decodeFrame", () => {
     );
     expect(decoded(encodeBegun(1, 70_000), "begun").company).toBe(0xffff);
   });
+
+  it("give back withdrawals, if only none", () => {
+    const part = fc.integer({ min: 0, max: 255 });
+    const withdrawal = fc.record({ id: u32, target: u32, part, abort: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(withdrawal, { maxLength: 50 }), (withdrawals) => {
+        const frame = encodeWithdraw(withdrawals);
+        expect(frame.length % 8).toBe(0);
+        expect(decoded(frame, "withdraw").withdrawals).toEqual(withdrawals);
+      }),
+    );
+  });
 });
 
 describe("decodeFrame", () => {
@@ -253,6 +267,12 @@ describe("decodeFrame", () => {
     const tableAt = 8 + 16 + 2 * 24;
     frame.copy(frame, tableAt, tableAt + 16, tableAt + 32);
     expect(() => decodeFrame(frame, LIMITS, 0)).toThrow(/overlaps/);
+  });
+
+  it("refuses more withdrawals than a frame holds", () => {
+    const frame = encodeWithdraw([{ id: 1, target: 1, part: 0, abort: false }]);
+    frame.writeUInt16LE(2, 6);
+    expect(() => decodeFrame(frame, LIMITS, 0)).toThrow(refused);
   });
 
   it("refuses 65,535 calls in a frame too small to hold them", () => {

@@ -53,7 +53,22 @@ export interface LoadReport {
   /** Predicted time to finish everything queued and running, in µs. */
   readonly backlogUs: number;
   readonly queuedItems: number;
+  /** Share of the last moments in which it computed, 0 to 1. */
+  readonly busyFraction: number;
   readonly costs: readonly CostReport[];
+}
+
+/**
+ * Asks for one part of a call back. If it has not started it never will, and ends as `Cancelled` with `started: "no"`;
+ * if it has, it goes on and is answered as ever.
+ */
+export interface Withdrawal {
+  readonly id: number;
+  readonly target: number;
+  /** 0 for a call that does not fan out. */
+  readonly part: number;
+  /** If it has started, nobody wants its result any more. */
+  readonly abort: boolean;
 }
 
 export interface IncomingReply {
@@ -82,4 +97,5 @@ export type Message =
   | { readonly type: "replies"; readonly replies: readonly IncomingReply[]; readonly load: LoadReport }
   | { readonly type: "cancel"; readonly ids: readonly number[] }
   /** A call under suspicion is being begun, with so many others beside it. */
-  | { readonly type: "begun"; readonly id: number; readonly company: number };
+  | { readonly type: "begun"; readonly id: number; readonly company: number }
+  | { readonly type: "withdraw"; readonly withdrawals: readonly Withdrawal[] };

@@ -16,6 +16,7 @@ function connect(hasMoreSoon: () => boolean = () => false) {
     service: {
       onCalls: (calls, from) => arrived.push(...calls.map((call) => ({ call, from }))),
       onCancel: () => {},
+      onWithdraw: () => {},
       loadReport: () => NO_LOAD,
       get hasMoreSoon() {
         return hasMoreSoon();

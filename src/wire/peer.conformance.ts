@@ -236,6 +236,37 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         expect(service.cancelled).toEqual([call.id]);
       });
 
+      it("stays outstanding when it is withdrawn, and ends as the other side says", async () => {
+        await connect();
+        const calls = [makeCall(caller, [1]), makeCall(caller, [2])];
+        await service.untilCalls(2);
+        const [dropped, goesOn] = calls.map(({ id }) => ({ id, target: 1, part: 0, abort: id % 2 === 0 }));
+        caller.withdraw(dropped!);
+        caller.withdraw(goesOn!);
+        caller.withdraw({ ...goesOn!, id: 123_456 });
+        await service.until(() => service.withdrawals.length > 0);
+        expect(service.withdrawals).toEqual([[dropped, goesOn]]);
+        expect(caller.outstandingCalls).toBe(2);
+        const error = new TuttiError("Cancelled", "it waited", { started: "no" });
+        server.reply(dropped!.id, { ok: false, error }, NO_STATS);
+        echo(service.calls[1]!, server);
+        expect(await calls[0]!.ended).toMatchObject({ error: { code: "Cancelled", started: "no" } });
+        expect(await calls[1]!.ended).toEqual({ ok: true, value: 2 });
+        caller.withdraw(goesOn!);
+        await expectServing();
+        expect(service.withdrawals).toHaveLength(1);
+      });
+
+      it("reaches the other side before its withdrawal does, also of one tick", async () => {
+        await connect();
+        const order: string[] = [];
+        service.answer = () => order.push("call");
+        const { id } = makeCall(caller, []);
+        caller.withdraw({ id, target: 1, part: 0, abort: false });
+        await service.until(() => service.withdrawals.length > 0);
+        expect(order).toEqual(["call"]);
+      });
+
       it("stays what it was when a reply comes late, or twice, or for a call that never was", async () => {
         await connect();
         const call = makeCall(caller, []);
@@ -654,10 +685,24 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
         service.load = {
           backlogUs: 12_345,
           queuedItems: 7,
+          busyFraction: 0.25,
           costs: [{ target: 3, fixedUs: 80.5, itemUs: 2.25 }],
         };
         await expectServing();
         expect(loads).toEqual([service.load]);
+      });
+
+      it("carry the load when it is asked for, though there is nothing to reply, and also while more is soon", async () => {
+        const loads: LoadReport[] = [];
+        await connect({ onLoad: (load) => loads.push(load) });
+        service.hasMoreSoon = true;
+        service.load = { backlogUs: 9, queuedItems: 1, busyFraction: 0.5, costs: [] };
+        caller.askForLoad();
+        caller.askForLoad();
+        await service.until(() => service.withdrawals.length > 0);
+        await expect.poll(() => loads.length, { interval: 1, timeout: 10_000 }).toBe(1);
+        expect(loads).toEqual([service.load]);
+        expect(service.withdrawals).toEqual([[]]);
       });
 
       it("leave before the connection closes, replies and calls alike", async () => {

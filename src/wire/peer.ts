@@ -3,7 +3,14 @@ import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
-import { type CallEntry, encodeBegun, encodeCalls, encodeCancel, encodeHello } from "./encode-frame.ts";
+import {
+  type CallEntry,
+  encodeBegun,
+  encodeCalls,
+  encodeCancel,
+  encodeHello,
+  encodeWithdraw,
+} from "./encode-frame.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -12,6 +19,7 @@ import {
   type IncomingReply,
   type LoadReport,
   NO_STATS,
+  type Withdrawal,
 } from "./messages.ts";
 import { OutgoingReplies } from "./outgoing-replies.ts";
 import {
@@ -42,6 +50,8 @@ import { type EncodedValue, encodeArguments } from "./value-codec.ts";
 export interface PeerService {
   onCalls(calls: readonly IncomingCall[], from: Peer): void;
   onCancel(ids: readonly number[], from: Peer): void;
+  /** Each part that has not started ends as `Cancelled`, `started: "no"`; of those that have nothing is heard now. */
+  onWithdraw(withdrawals: readonly Withdrawal[], from: Peer): void;
   /** Read when a frame of replies leaves. */
   loadReport(): LoadReport;
   /** True while more replies are being worked on: those there are may wait for them, for `MAX_HOLD_MS` at most. */
@@ -67,7 +77,12 @@ export interface PeerOptions {
 /** The id of a call that was refused: no other call has it, so cancelling it does nothing. */
 const NEVER_SENT = 0;
 
-export const NO_LOAD: LoadReport = Object.freeze({ backlogUs: 0, queuedItems: 0, costs: [] });
+export const NO_LOAD: LoadReport = Object.freeze({
+  backlogUs: 0,
+  queuedItems: 0,
+  busyFraction: 0,
+  costs: [],
+});
 
 /** At most what a call adds to its frame, apart from its strings and its payload's own bytes. */
 const ENTRY_BYTES = CALL_BYTES + PAYLOAD_ENTRY_BYTES + 16;
@@ -103,6 +118,9 @@ export class Peer {
   #unsentBytes = 0;
   readonly #replies: OutgoingReplies;
   #cancels: number[] = [];
+  #withdrawals: Withdrawal[] = [];
+  #isAsking = false;
+  #isAsked = false;
   #flushScheduled = false;
   readonly #cancelGreetingTimer: CancelTimer;
   readonly #onTurnEnd = () => {
@@ -165,6 +183,30 @@ export class Peer {
       id,
       new TuttiError("Cancelled", "the call was cancelled by its caller", { started: "maybe" }),
     );
+  }
+
+  /**
+   * Asks for a part of a call back (see `Withdrawal`). It stays outstanding until the other side says how it ended.
+   * Unknown ids are ignored.
+   */
+  withdraw(withdrawal: Withdrawal): void {
+    if (this.#outstanding.get(withdrawal.id) === undefined) return;
+    this.#withdrawals.push(withdrawal);
+    this.#scheduleFlush();
+  }
+
+  /** Asks for a sign of life: a frame of replies, if only an empty one, which `onLoad` is told of. */
+  askForLoad(): void {
+    if (this.#state.kind === "closed") return;
+    this.#isAsking = true;
+    this.#scheduleFlush();
+  }
+
+  /** Visits what is outstanding; calls may end meanwhile. */
+  forEachRequest(visit: (request: RequestFields) => void): void {
+    this.#outstanding.forEach((_, { request }) => {
+      visit(request);
+    });
   }
 
   /** @param part which target of a call that fanned out. */
@@ -272,13 +314,15 @@ export class Peer {
   #mayHoldReplies(): boolean {
     if (this.#replies.isEmpty || this.#options.service?.hasMoreSoon !== true) return false;
     if (this.#unsent.length > 0 || this.#cancels.length > 0) return false;
+    if (this.#withdrawals.length > 0 || this.#isAsking || this.#isAsked) return false;
     return this.#replies.mayWait;
   }
 
   #flush(): void {
     if (this.#state.kind === "closed") return;
     if (this.#unsent.length > 0) this.#flushCalls();
-    if (!this.#replies.isEmpty) {
+    if (!this.#replies.isEmpty || this.#isAsked) {
+      this.#isAsked = false;
       const load = this.#options.service?.loadReport() ?? NO_LOAD;
       this.#transport.send(this.#replies.take(load));
       if (this.#transport.bufferedBytes > this.#maxBufferedBytes) {
@@ -286,6 +330,13 @@ export class Peer {
       }
     }
     while (this.#cancels.length > 0) this.#transport.send(encodeCancel(this.#cancels.splice(0, 65_535)));
+    if (this.#withdrawals.length > 0 || this.#isAsking) this.#flushWithdrawals();
+  }
+
+  #flushWithdrawals(): void {
+    this.#isAsking = false;
+    do this.#transport.send(encodeWithdraw(this.#withdrawals.splice(0, 65_535)));
+    while (this.#withdrawals.length > 0);
   }
 
   #flushCalls(): void {
@@ -350,7 +401,13 @@ export class Peer {
         this.#options.onLoad?.(message.load);
         for (const reply of message.replies) this.#settle(reply);
       } else if (message.type === "begun") this.#outstanding.get(message.id)?.begun?.(message.company);
-      else this.#options.service?.onCancel(message.ids, this);
+      else if (message.type === "cancel") this.#options.service?.onCancel(message.ids, this);
+      else {
+        this.#options.service?.onWithdraw(message.withdrawals, this);
+        // Even of nothing: who asks wants to know that this process is alive.
+        this.#isAsked = true;
+        this.#scheduleFlush();
+      }
     } catch (thrown) {
       this.#transport.destroy(TuttiError.from(thrown, "ProtocolError"));
     }

@@ -8,9 +8,10 @@
  * CALLS    count A = strings; body: u32 calls | u32 payloads | u32 offset of strings | u32 targets
  *                                   | calls | payload table | u32 targets… | strings | payloads
  * REPLIES  count A = costs;   body: u32 replies | u32 payloads | u32 backlog µs | u32 queued items
- *                                   | u32 offset of costs | u32 0 | replies | payload table | costs | payloads
+ *                                   | u32 offset of costs | u32 busy ‰ | replies | payload table | costs | payloads
  * CANCEL   count A = ids;     body: u32 ids
  * BEGUN    count A = company; body: u32 id
+ * WITHDRAW count A = entries; body: entries
  * ```
  */
 export const PROTOCOL_VERSION = 2;
@@ -34,6 +35,8 @@ export const REPLY_BYTES = 32;
 export const PAYLOAD_ENTRY_BYTES = 16;
 /** u32 target | f32 fixed µs | f32 µs an item | u32 0 */
 export const COST_BYTES = 16;
+/** u32 id | u32 target | u8 part | u8 flags | u16 0 */
+export const WITHDRAWAL_BYTES = 12;
 
 /** The remaining time of a call without a deadline; also the longest that can be told (about 71 minutes). */
 export const NO_DEADLINE_US = 0xffff_ffff;
@@ -52,6 +55,7 @@ export const FrameType = {
   replies: 3,
   cancel: 4,
   begun: 5,
+  withdraw: 6,
   /** Taken for streams with credit-based flow control; refused by this version. */
   streamOpen: 16,
   streamChunk: 17,
@@ -65,6 +69,9 @@ export const FrameType = {
  */
 export const CallFlag = { idempotent: 1, lean: 2 } as const;
 export const SUSPICION_SHIFT = 6;
+
+/** `abort`: if it has started, nobody wants its result any more. */
+export const WithdrawalFlag = { abort: 1 } as const;
 
 /** `rows`: the value is some rows of the payload's tensors, which other replies share. */
 export const ReplyStatus = { value: 0, error: 1, rows: 2 } as const;

@@ -1,4 +1,10 @@
-import { encodeCalls, encodeCancel, encodeHello, encodeReplies } from "../../src/wire/encode-frame.ts";
+import {
+  encodeCalls,
+  encodeCancel,
+  encodeHello,
+  encodeReplies,
+  encodeWithdraw,
+} from "../../src/wire/encode-frame.ts";
 import { NO_STATS } from "../../src/wire/messages.ts";
 import { PROTOCOL_VERSION, ReplyStatus } from "../../src/wire/protocol.ts";
 import { Tensor } from "../../src/wire/tensor.ts";
@@ -31,7 +37,7 @@ const floats = new Tensor(
   [4, 3],
 );
 const strings = new Tensor("string", ["", "a", "bc", "déf"], [4]);
-const LOAD = { backlogUs: 9, queuedItems: 1, costs: [{ target: 1, fixedUs: 2, itemUs: 3 }] };
+const LOAD = { backlogUs: 9, queuedItems: 1, busyFraction: 0, costs: [{ target: 1, fixedUs: 2, itemUs: 3 }] };
 
 /** One valid frame at least for everything a frame can hold. */
 export function validFrames(): Buffer[] {
@@ -53,6 +59,11 @@ export function validFrames(): Buffer[] {
   return [
     encodeHello({ name: "executor-1", token: "0123456789abcdef" }),
     encodeHello({ name: "executor-1", token: "" }, PROTOCOL_VERSION + 1),
+    encodeWithdraw([]),
+    encodeWithdraw([
+      { id: 1, target: 2, part: 0, abort: false },
+      { id: 3, target: 4, part: 29, abort: true },
+    ]),
     encodeCalls(
       [
         { ...FIELDS, id: 1, target: 1, payload: 0 },

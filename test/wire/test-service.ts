@@ -1,4 +1,10 @@
-import type { CallOutcome, CallStats, IncomingCall, LoadReport } from "../../src/wire/messages.ts";
+import type {
+  CallOutcome,
+  CallStats,
+  IncomingCall,
+  LoadReport,
+  Withdrawal,
+} from "../../src/wire/messages.ts";
 import { NO_STATS } from "../../src/wire/messages.ts";
 import type { CallRequest } from "../../src/wire/outstanding.ts";
 import { NO_LOAD, type Peer, type PeerService } from "../../src/wire/peer.ts";
@@ -9,6 +15,8 @@ export class TestService implements PeerService {
   /** The calls of each frame that arrived. */
   readonly frames: (readonly IncomingCall[])[] = [];
   readonly cancelled: number[] = [];
+  /** Each frame of them that arrived, if only an empty one. */
+  readonly withdrawals: (readonly Withdrawal[])[] = [];
   load: LoadReport = NO_LOAD;
   hasMoreSoon = false;
   answer: ((call: IncomingCall, from: Peer) => void) | undefined;
@@ -25,6 +33,11 @@ export class TestService implements PeerService {
 
   onCancel(ids: readonly number[]): void {
     this.cancelled.push(...ids);
+    this.#tell();
+  }
+
+  onWithdraw(withdrawals: readonly Withdrawal[]): void {
+    this.withdrawals.push(withdrawals);
     this.#tell();
   }
 
