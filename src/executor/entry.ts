@@ -1,44 +1,32 @@
 import { createInterface } from "node:readline";
-import { Router } from "../router/router.ts";
-import { Peer } from "../wire/peer.ts";
 import { DEFAULT_WIRE_LIMITS } from "../wire/protocol.ts";
 import { connectUnix, listenUnix } from "../wire/socket-transport.ts";
+import { assembleExecutor } from "./assemble-executor.ts";
 import type { ExecutorBoot } from "./control-messages.ts";
-import { ExecutorHost } from "./executor-host.ts";
-import { ExecutorLinks } from "./executor-links.ts";
-import { LocalLink } from "./local-link.ts";
+import { loadApplication } from "./load-application.ts";
+import { OnnxModelLoader } from "./model-loader.ts";
 
 /**
  * The main module of an executor's process. It lives as long as its node: when the connection to the node or its
  * standard input ends, so does it, whatever it is doing.
  */
 const NODE_CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 2000;
 const ORPHANED = 3;
 
 async function main(): Promise<void> {
   const boot = await readBoot();
   process.title = `tutti ${boot.id}`;
-  let router: Router | undefined;
-  const links = new ExecutorLinks({ name: boot.id, token: boot.token, router: () => router! });
-  const local = new LocalLink((target) => host.replicas.get(target));
-  router = new Router({
-    localExecutor: boot.id,
-    connect: (executor) => {
-      if (executor.id === boot.id) queueMicrotask(() => router!.laneOpened(boot.id, local));
-      else links.connect(executor);
-    },
-    disconnect: (id) => links.disconnect(id),
+  const executor = assembleExecutor({
+    id: boot.id,
+    token: boot.token,
+    dial: ({ socketPath }) => connectUnix(socketPath, DEFAULT_WIRE_LIMITS, CONNECT_TIMEOUT_MS),
+    models: new OnnxModelLoader({ directory: boot.modelCacheDirectory }),
+    importApplication: loadApplication,
   });
-  const host = new ExecutorHost(router, { directory: boot.modelCacheDirectory });
-  await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => {
-    new Peer(transport, { hello: { name: boot.id, token: "" }, expectedToken: boot.token, service: host });
-  });
+  await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => executor.accept(transport));
   const toNode = await connectUnix(boot.nodeSocket, DEFAULT_WIRE_LIMITS, NODE_CONNECT_TIMEOUT_MS);
-  new Peer(toNode, {
-    hello: { name: boot.id, token: boot.token },
-    service: host.controlService(),
-    onClose: () => process.exit(ORPHANED),
-  });
+  executor.join(toNode, () => process.exit(ORPHANED));
 }
 
 /** The first line of standard input; its end later means that the node is gone. */

@@ -3,9 +3,6 @@ import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
-import type { CompactCache } from "../onnx/compact-model.ts";
-import type { ModelFile } from "../onnx/model-file.ts";
-import { compactAhead, loadModelSession } from "../onnx/model-session.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -25,13 +22,22 @@ import {
 } from "./control-messages.ts";
 import { HealthChecks } from "./health-checks.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
-import { loadApplication } from "./load-application.ts";
 import { ModelLane } from "./model-lane.ts";
+import type { ModelLoader } from "./model-loader.ts";
 import { ModelReplica } from "./model-replica.ts";
 import { ReplicaTable } from "./replica-table.ts";
 
 /** How often the end of a drain is looked for. */
 const DRAIN_POLL_MS = 10;
+
+export interface ExecutorHostOptions {
+  /** Carries the calls of the classes hosted here; its clock and counters are everybody's here. */
+  readonly router: Router;
+  readonly models: ModelLoader;
+  readonly importApplication: (module: string) => Promise<Application>;
+  /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
+  readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
+}
 
 /**
  * What an executor does: hosts the replicas its node tells it to, and serves their calls from whoever is connected.
@@ -43,21 +49,18 @@ export class ExecutorHost implements PeerService {
   readonly #lane: ModelLane;
   readonly #health: HealthChecks;
   readonly #router: Router;
-  readonly #modelCache: CompactCache;
+  readonly #options: ExecutorHostOptions;
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
 
-  /**
-   * @param router carries the calls of the classes hosted here; its clock and counters are everybody's here.
-   * @param modelCache shared with the other executors of the node.
-   */
-  constructor(router: Router, modelCache: CompactCache) {
+  constructor(options: ExecutorHostOptions) {
+    const { router } = options;
+    this.#options = options;
     this.#router = router;
     this.#clock = router.clock;
     this.#health = new HealthChecks(this.#clock);
     this.#lane = new ModelLane(this.#clock, router.counters);
-    this.#modelCache = modelCache;
     this.replicas = new ReplicaTable(this.#lane);
   }
 
@@ -114,7 +117,7 @@ export class ExecutorHost implements PeerService {
   async control(request: ControlRequest): Promise<ControlAnswers[ControlRequest["type"]]> {
     switch (request.type) {
       case "import":
-        return this.use(await loadApplication(request.module));
+        return this.#use(await this.#options.importApplication(request.module));
       case "host":
         return this.#host(request.replicas);
       case "drop":
@@ -131,8 +134,7 @@ export class ExecutorHost implements PeerService {
     }
   }
 
-  /** Takes an application that is already in this process. */
-  use(application: Application) {
+  #use(application: Application) {
     const { graph, bindings } = readGraph(application);
     this.#application = { application, bindings };
     return graph;
@@ -167,7 +169,7 @@ export class ExecutorHost implements PeerService {
   /** One after the other: loads share this thread anyway, and each one's memory is seen apart. */
   async #host(specs: readonly SpecToHost[]): Promise<HostResult[]> {
     for (const spec of specs) {
-      if (spec.kind === "model") await compactAhead(toFile(spec), spec.session, this.#modelCache);
+      if (spec.kind === "model") await this.#options.models.prepare(spec);
     }
     const results: HostResult[] = [];
     for (const spec of specs) results.push(await this.#hostOne(spec));
@@ -183,7 +185,8 @@ export class ExecutorHost implements PeerService {
       memoryMb: Math.max(0, process.memoryUsage.rss() - rssBefore) / 2 ** 20,
     });
     try {
-      this.replicas.add(spec.kind === "model" ? await this.#loadModel(spec) : await this.#buildClass(spec));
+      const replica = spec.kind === "model" ? await this.#loadModel(spec) : await this.#buildClass(spec);
+      this.replicas.add(this.#options.wrapReplica?.(replica) ?? replica);
       return result();
     } catch (thrown) {
       const { code, message } = toWireError(TuttiError.from(thrown, "StartFailed"));
@@ -192,7 +195,7 @@ export class ExecutorHost implements PeerService {
   }
 
   async #loadModel(spec: ModelSpecToHost): Promise<HostedReplica> {
-    const loaded = await loadModelSession(toFile(spec), spec.session, { cache: this.#modelCache });
+    const loaded = await this.#options.models.load(spec);
     const samples = await warmUp(loaded, { now: () => this.#clock.now() });
     const replica = new ModelReplica(spec, loaded, samples, this.#lane);
     this.#lane.add(replica);
@@ -234,15 +237,9 @@ export class ExecutorHost implements PeerService {
     this.#health.forget(target);
     this.replicas.delete(target);
     await finish(replica, replica.gracefulShutdownMs, this.#clock);
-    if (replica instanceof ModelReplica) this.#lane.remove(replica);
+    this.#lane.remove(target);
   }
 }
-
-const toFile = ({ deployment, path, sha256 }: ModelSpecToHost): ModelFile => ({
-  name: deployment,
-  path,
-  sha256,
-});
 
 /** Waits until a replica has no calls left, or for so long; then frees what it holds. */
 async function finish(replica: HostedReplica, timeoutMs: number, clock: Clock): Promise<void> {

@@ -3,10 +3,8 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import type { Router } from "../router/router.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
 import { Peer } from "../wire/peer.ts";
-import { DEFAULT_WIRE_LIMITS } from "../wire/protocol.ts";
-import { connectUnix } from "../wire/socket-transport.ts";
+import type { Transport } from "../wire/transport.ts";
 
-const CONNECT_TIMEOUT_MS = 2000;
 const RECONNECT_MS = 50;
 
 type LinkState =
@@ -18,6 +16,7 @@ export interface ExecutorLinksOptions {
   /** Who dials, for messages. */
   readonly name: string;
   readonly token: string;
+  readonly dial: (executor: ExecutorAddress) => Promise<Transport>;
   /** Told what opens and closes; set after construction, since the router needs this object first. */
   readonly router: () => Router;
 }
@@ -54,7 +53,7 @@ export class ExecutorLinks {
   }
 
   async #dial(executor: ExecutorAddress): Promise<void> {
-    const transport = await connectUnix(executor.socketPath, DEFAULT_WIRE_LIMITS, CONNECT_TIMEOUT_MS);
+    const transport = await this.#options.dial(executor);
     if (!this.#links.has(executor.id)) {
       transport.destroy(new TuttiError("Cancelled", "no longer wanted"));
       return;

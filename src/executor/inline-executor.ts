@@ -1,10 +1,10 @@
 import type { Application } from "../api/application.ts";
-import type { CompactCache } from "../onnx/compact-model.ts";
 import type { Router } from "../router/router.ts";
 import type { ControlAnswers, ControlRequest, ExecutorStatus } from "./control-messages.ts";
 import type { Executor } from "./executor.ts";
 import { ExecutorHost } from "./executor-host.ts";
 import { LocalLink } from "./local-link.ts";
+import type { ModelLoader } from "./model-loader.ts";
 
 /**
  * An executor in this very process, for tests and for programs that embed an application: no process border, and so
@@ -16,13 +16,12 @@ export class InlineExecutor implements Executor {
   readonly pid = process.pid;
   readonly link: LocalLink;
   readonly #host: ExecutorHost;
-  readonly #application: Application;
   #ended = false;
 
-  constructor(id: string, application: Application, router: Router, modelCache: CompactCache) {
+  constructor(id: string, application: Application, router: Router, models: ModelLoader) {
     this.id = id;
-    this.#application = application;
-    this.#host = new ExecutorHost(router, modelCache);
+    // The application is here already: there is nothing to import.
+    this.#host = new ExecutorHost({ router, models, importApplication: async () => application });
     this.link = new LocalLink((target) => this.#host.replicas.get(target), router.clock);
   }
 
@@ -35,9 +34,7 @@ export class InlineExecutor implements Executor {
   }
 
   async order<R extends ControlRequest>(request: R): Promise<ControlAnswers[R["type"]]> {
-    // The application is here already: there is nothing to import.
-    const answer =
-      request.type === "import" ? this.#host.use(this.#application) : await this.#host.control(request);
+    const answer = await this.#host.control(request);
     // The answer's type follows from the request's: both are fixed in `ControlAnswers`.
     return answer as ControlAnswers[R["type"]];
   }

@@ -31,9 +31,10 @@ export class ModelLane implements ReplicaLane {
     this.#replicas.add(replica);
   }
 
-  remove(replica: ModelReplica): void {
-    this.#replicas.delete(replica);
-    this.#lastRan = this.#lastRan.filter((ran) => ran !== replica);
+  /** Forgets the replica with this number, if it is one of the lane's. */
+  remove(target: number): void {
+    for (const replica of this.#replicas) if (replica.target === target) this.#replicas.delete(replica);
+    this.#lastRan = this.#lastRan.filter((ran) => ran.target !== target);
   }
 
   /** Predicted µs until everything queued and running is done. */

@@ -317,7 +317,7 @@ describe("a lane", () => {
     const stays = host({}, { target: 2 }, lane);
     gone.call(1);
     await expect.poll(() => lane.lastRan, POLL).toEqual([gone.replica]);
-    lane.remove(gone.replica);
+    lane.remove(1);
     await gone.replica.close();
     stays.call(2);
     expect(valuesOf(await stays.sink.valueOf(2))).toEqual([4]);

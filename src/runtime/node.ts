@@ -5,17 +5,19 @@ import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
 import { executorEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
-import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
+import type { ApplicationRunner, RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { Fleet } from "../executor/fleet.ts";
+import type { Fleet } from "../executor/fleet.ts";
 import { InlineExecutor } from "../executor/inline-executor.ts";
+import { OnnxModelLoader } from "../executor/model-loader.ts";
+import { ProcessLauncher } from "../executor/process-launcher.ts";
 import type { IngressLog } from "../ingress/edge-services.ts";
 import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
 import type { IngressTarget } from "../ingress/ingress-target.ts";
-import { Router } from "../router/router.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
 import { createRunDirectory } from "./run-directory.ts";
+import { INLINE_ID, wireNode } from "./wire-node.ts";
 
 /** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
 export type ApplicationSource =
@@ -43,8 +45,6 @@ export interface RunningNode {
   close(): Promise<void>;
 }
 
-const INLINE_ID = "inline";
-const HEARTBEAT_INTERVAL_MS = 250;
 const START_TIMEOUT_MS = 30_000;
 const HEAL_INTERVAL_MS = 1000;
 
@@ -121,63 +121,27 @@ interface NodeDirectories {
 }
 
 function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, directories: NodeDirectories) {
-  const { source } = options;
-  const router: Router = new Router({
-    localExecutor: INLINE_ID,
-    connect: ({ id }) => {
-      if (inline !== undefined && id === INLINE_ID) {
-        const { link } = inline;
-        return queueMicrotask(() => router.laneOpened(INLINE_ID, link));
-      }
-      const state = fleet.get(id)?.state;
-      // The node's connection to an executor is its control connection: it is there before any snapshot names it.
-      if (state?.kind === "ready") router.laneOpened(id, state.peer);
-    },
-    disconnect: () => {},
-  });
-  const fleet: Fleet = new Fleet({
+  const { source, onEvent, onOutput } = options;
+  const launcher = new ProcessLauncher({
     ...directories,
     entry: ENTRY,
     nodeFlags: EXECUTOR_FLAGS,
     env: executorEnvironment(),
-    spares: nodeOptions.spares,
     startTimeoutMs: START_TIMEOUT_MS,
-    heartbeat: {
-      intervalMs: HEARTBEAT_INTERVAL_MS,
-      timeoutMs: nodeOptions.heartbeatTimeoutMs,
-      loadingTimeoutMs: nodeOptions.loadingTimeoutMs,
-      memoryLimitMb: nodeOptions.executorMemoryLimitMb,
-    },
-    onOutput: options.onOutput,
-    onDetached: ({ id }) => router.laneClosed(id),
-    onLost: (executor, reason) => {
-      router.laneClosed(executor.id);
-      runner.lost(executor, reason);
-    },
-    onLoad: (executorId, load) => router.lane(executorId)?.report(load, router.clock.now()),
+    onOutput,
   });
-  const inline =
-    source.kind === "inline"
-      ? new InlineExecutor(INLINE_ID, source.application, router, {
-          directory: directories.modelCacheDirectory,
-        })
-      : undefined;
-  const isInline = (kind: "model" | "code") =>
-    source.kind === "inline" && (kind === "code" || source.models === "inline");
-  const runner: ApplicationRunner = new ApplicationRunner({
-    acquire: async (kind) => (inline !== undefined && isInline(kind) ? inline : fleet.acquire()),
-    module: source.kind === "module" ? source.path : "the application",
-    limits: {
-      lanes: isInline("model") ? 1 : nodeOptions.lanes,
-      codeExecutors: isInline("code") ? 1 : nodeOptions.codeExecutors,
-      laneMemoryMb: nodeOptions.executorMemoryLimitMb,
-    },
-    importTimeoutMs: nodeOptions.loadingTimeoutMs,
-    hostTimeoutMs: nodeOptions.loadingTimeoutMs,
-    onSnapshot: (snapshot) => router.apply(snapshot),
-    onEvent: options.onEvent,
+  const platform = { launcher };
+  if (source.kind === "module")
+    return wireNode({ platform, options: nodeOptions, module: source.path, onEvent });
+  const models = new OnnxModelLoader({ directory: directories.modelCacheDirectory });
+  return wireNode({
+    platform,
+    options: nodeOptions,
+    module: "the application",
+    inline: (router) => new InlineExecutor(INLINE_ID, source.application, router, models),
+    isInline: (kind) => kind === "code" || source.models === "inline",
+    onEvent,
   });
-  return { fleet, router, runner };
 }
 
 /** How many executors of each kind are processes. */

@@ -1,0 +1,51 @@
+import path from "node:path";
+import { DEFAULT_WIRE_LIMITS } from "../wire/protocol.ts";
+import { listenUnix, type UnixListener } from "../wire/socket-transport.ts";
+import type { Transport } from "../wire/transport.ts";
+import type { ExecutorLauncher, LaunchOrder } from "./executor-launcher.ts";
+import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process.ts";
+
+export interface ProcessLauncherOptions
+  extends Pick<ExecutorProcessOptions, "entry" | "nodeFlags" | "env" | "startTimeoutMs" | "onOutput"> {
+  /** A directory that only this user can enter; sockets are made in it. */
+  readonly runDirectory: string;
+  /** The same for the compact forms of models. */
+  readonly modelCacheDirectory: string;
+}
+
+/** Starts executors as child processes, which connect to a unix socket. */
+export class ProcessLauncher implements ExecutorLauncher {
+  readonly #options: ProcessLauncherOptions;
+  #listener: UnixListener | undefined;
+
+  constructor(options: ProcessLauncherOptions) {
+    this.#options = options;
+  }
+
+  async start(accept: (transport: Transport) => void): Promise<void> {
+    this.#listener = await listenUnix(this.#nodeSocket, DEFAULT_WIRE_LIMITS, accept);
+  }
+
+  launch({ id, token, onEnded }: LaunchOrder): ExecutorProcess {
+    const { runDirectory, modelCacheDirectory, ...options } = this.#options;
+    return new ExecutorProcess({
+      ...options,
+      boot: {
+        id,
+        nodeSocket: this.#nodeSocket,
+        socketPath: path.join(runDirectory, `${id}.sock`),
+        token,
+        modelCacheDirectory,
+      },
+      onEnded,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#listener?.close();
+  }
+
+  get #nodeSocket(): string {
+    return path.join(this.#options.runDirectory, "node.sock");
+  }
+}

@@ -1,0 +1,92 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
+import type { ResolvedNodeOptions } from "../config/node-options.ts";
+import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
+import type { Executor } from "../executor/executor.ts";
+import type { ExecutorLauncher } from "../executor/executor-launcher.ts";
+import { Fleet } from "../executor/fleet.ts";
+import type { InlineExecutor } from "../executor/inline-executor.ts";
+import { Router } from "../router/router.ts";
+
+/** What a node stands on: processes and the system's time, or simulated ones. */
+export interface NodePlatform {
+  readonly launcher: ExecutorLauncher;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** In [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+  /** The SHA-256 of a model's file. Default by reading it. */
+  readonly hashModel?: (path: string) => Promise<string>;
+}
+
+export interface NodeWiring {
+  readonly platform: NodePlatform;
+  readonly options: ResolvedNodeOptions;
+  /** Absolute path of the application's module, or what stands for it in messages. */
+  readonly module: string;
+  /** Given the router, makes the executor that this very process is; none by default. */
+  readonly inline?: (router: Router) => InlineExecutor;
+  /** Which kinds of slots the inline executor fills. */
+  readonly isInline?: (kind: "model" | "code") => boolean;
+  readonly onEvent: (event: RunnerEvent) => void;
+}
+
+export const INLINE_ID = "inline";
+const HEARTBEAT_INTERVAL_MS = 250;
+const NOTHING_IS_INLINE = () => false;
+
+/** Joins router, fleet and runner: what a node is behind its edge. */
+export function wireNode({ platform, options, module, onEvent, ...wiring }: NodeWiring) {
+  const { launcher, clock = systemClock, random = Math.random, hashModel } = platform;
+  const { isInline = NOTHING_IS_INLINE } = wiring;
+  const router: Router = new Router({
+    localExecutor: INLINE_ID,
+    clock,
+    random,
+    connect: ({ id }) => {
+      if (inline !== undefined && id === INLINE_ID) {
+        const { link } = inline;
+        return queueMicrotask(() => router.laneOpened(INLINE_ID, link));
+      }
+      const state = fleet.get(id)?.state;
+      // The node's connection to an executor is its control connection: it is there before any snapshot names it.
+      if (state?.kind === "ready") router.laneOpened(id, state.peer);
+    },
+    disconnect: () => {},
+  });
+  const fleet: Fleet = new Fleet({
+    launcher,
+    clock,
+    spares: options.spares,
+    heartbeat: {
+      intervalMs: HEARTBEAT_INTERVAL_MS,
+      timeoutMs: options.heartbeatTimeoutMs,
+      loadingTimeoutMs: options.loadingTimeoutMs,
+      memoryLimitMb: options.executorMemoryLimitMb,
+    },
+    onDetached: ({ id }) => router.laneClosed(id),
+    onLost: (executor, reason) => {
+      router.laneClosed(executor.id);
+      runner.lost(executor, reason);
+    },
+    onLoad: (executorId, load) => router.lane(executorId)?.report(load, clock.now()),
+  });
+  const inline = wiring.inline?.(router);
+  const runner: ApplicationRunner = new ApplicationRunner({
+    acquire: async (kind): Promise<Executor> =>
+      inline !== undefined && isInline(kind) ? inline : fleet.acquire(),
+    module,
+    limits: {
+      lanes: isInline("model") ? 1 : options.lanes,
+      codeExecutors: isInline("code") ? 1 : options.codeExecutors,
+      laneMemoryMb: options.executorMemoryLimitMb,
+    },
+    importTimeoutMs: options.loadingTimeoutMs,
+    hostTimeoutMs: options.loadingTimeoutMs,
+    onSnapshot: (snapshot) => router.apply(snapshot),
+    onEvent,
+    clock,
+    random,
+    ...(hashModel === undefined ? {} : { hashModel }),
+  });
+  return { fleet, router, runner };
+}
