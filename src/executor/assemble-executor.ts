@@ -19,7 +19,7 @@ export interface ExecutorParts {
   readonly importApplication: (module: string) => Promise<Application>;
   /** Default the system's. */
   readonly clock?: Clock;
-  /** In [0, 1), for the router's choices. Default `Math.random`. */
+  /** In [0, 1), for the router's choices and for what is sampled. Default `Math.random`. */
   readonly random?: () => number;
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
   readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
@@ -52,6 +52,7 @@ export function assembleExecutor(parts: ExecutorParts): AssembledExecutor {
     router,
     models: parts.models,
     importApplication: parts.importApplication,
+    ...(parts.random === undefined ? {} : { random: parts.random }),
     ...(parts.wrapReplica === undefined ? {} : { wrapReplica: parts.wrapReplica }),
   });
   const local = new LocalLink((target) => host.replicas.get(target), clock);

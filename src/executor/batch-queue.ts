@@ -15,10 +15,18 @@ export interface QueuedItem<I> {
   readonly queuedAtMs: number;
 }
 
+/** An item leaves the queue without having been run: its time was up, its caller gave it up, or it waited too long. */
+export type OnLost = (
+  item: QueuedItem<unknown>,
+  nowMs: number,
+  ended: "expired" | "cancelled" | "refused",
+) => void;
+
 export interface BatchQueueLimits {
   readonly maxItems: number;
   readonly maxQueueMs: number | undefined;
   readonly maxBatchRows: number;
+  readonly onLost?: OnLost;
 }
 
 /**
@@ -127,17 +135,22 @@ export class BatchQueue<I> {
     this.#rows -= item.rows;
     const queueUs = (nowMs - item.queuedAtMs) * 1000;
     let error: TuttiError;
+    let ended: Parameters<OnLost>[2];
     if (item.deadlineAtMs <= nowMs) {
       error = new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", {
         started: "no",
       });
+      ended = "expired";
     } else if (this.#isCancelled(item)) {
       error = new TuttiError("Cancelled", "the call was cancelled while it waited", { started: "no" });
+      ended = "cancelled";
     } else {
       error = new TuttiError("Overloaded", `the call waited longer than ${this.#limits.maxQueueMs} ms`, {
         started: "no",
       });
+      ended = "refused";
     }
+    this.#limits.onLost?.(item, nowMs, ended);
     item.from.reply(item.call.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 }, item.part);
   }
 }

@@ -120,6 +120,7 @@ export class BatchedMethod {
 
   async #attempt(items: QueuedItem<BatchedInput>[]): Promise<void> {
     const startedAtMs = this.#clock.now();
+    for (const { input } of items) input.served.startedAtMs = startedAtMs;
     let results: unknown[];
     try {
       // One context for the whole batch: that of its most urgent call.

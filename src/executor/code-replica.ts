@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
+import { type CallBook, CallRecorder } from "../observe/call-recorder.ts";
 import { Suspicion } from "../policy/suspicion.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import {
@@ -34,6 +35,8 @@ export interface CodeReplicaOptions {
   readonly clock?: Clock;
   /** Of the whole process. Default new ones. */
   readonly counters?: CallCounters;
+  /** Of the whole process. Default a new one. */
+  readonly recorder?: CallRecorder;
 }
 
 /**
@@ -54,6 +57,8 @@ export class CodeReplica implements HostedReplica {
   readonly #servedBy: ServedBy;
   readonly #clock: Clock;
   readonly #counters: CallCounters;
+  readonly #recorder: CallRecorder;
+  readonly #books = new Map<string, CallBook>();
   /** Calls being worked on, each at its `place`. */
   readonly #accepted: AcceptedCall[] = [];
   readonly #overdue: DeadlineWatch;
@@ -72,6 +77,7 @@ export class CodeReplica implements HostedReplica {
     servedBy,
     clock,
     counters,
+    recorder,
   }: CodeReplicaOptions) {
     this.target = target;
     this.deployment = deployment;
@@ -83,6 +89,7 @@ export class CodeReplica implements HostedReplica {
     this.#servedBy = servedBy;
     this.#clock = clock ?? systemClock;
     this.#counters = counters ?? new CallCounters();
+    this.#recorder = recorder ?? new CallRecorder();
     this.#overdue = new DeadlineWatch((nowMs) => this.#giveUpOverdue(nowMs), this.#clock);
     const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
     for (const [name, value] of Object.entries(instance)) {
@@ -293,12 +300,23 @@ export class CodeReplica implements HostedReplica {
     this.#ongoing -= 1;
     if (suspect !== undefined) this.#quarantine?.remove(suspect);
     served.end();
+    this.#bookOf(call.method).note(served, outcome.ok ? undefined : outcome.error, this.#clock.now());
     const last = this.#accepted.pop()!;
     if (last !== accepted) {
       this.#accepted[place] = last;
       last.place = place;
     }
     from.reply(call.id, outcome, stats, part);
+  }
+
+  /** Only methods that exist are asked for: their number is bounded. */
+  #bookOf(method: string): CallBook {
+    let book = this.#books.get(method);
+    if (book === undefined) {
+      book = this.#recorder.bookFor(this.deployment, method, method.startsWith(HTTP_PREFIX));
+      this.#books.set(method, book);
+    }
+    return book;
   }
 }
 

@@ -1,5 +1,7 @@
 import type { ApplicationGraph } from "../api/graph.ts";
 import type { CallCounts } from "../observe/call-counters.ts";
+import type { PackedCalls } from "../observe/pack-calls.ts";
+import type { LongWait } from "../observe/recorded-call.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
 
 /** Calls to this target are to the executor itself, and only its node may make them. */
@@ -58,6 +60,8 @@ export type ControlRequest =
   | { readonly type: "drop"; readonly targets: readonly number[] }
   | { readonly type: "route"; readonly snapshot: RoutingSnapshot }
   | { readonly type: "ping" }
+  /** What it has recorded of its calls. */
+  | { readonly type: "requests" }
   /** Ends when what is ongoing has ended, or after so long. */
   | { readonly type: "drain"; readonly deadlineMs: number };
 
@@ -73,11 +77,21 @@ export interface ExecutorStatus {
   readonly counts: CallCounts;
 }
 
+/** What one executor has recorded: of the calls that its classes served, and of those that its lane kept waiting. */
+export interface RecordedByExecutor {
+  /** The slow, degraded, failed and refused ones. */
+  readonly kept: PackedCalls;
+  /** Drawn at random, each list with the number that it was drawn from. */
+  readonly sample: readonly { readonly calls: PackedCalls; readonly offered: number }[];
+  readonly waits: readonly LongWait[];
+}
+
 export interface ControlAnswers {
   readonly import: ApplicationGraph;
   readonly host: readonly HostResult[];
   readonly drop: undefined;
   readonly route: undefined;
   readonly ping: ExecutorStatus;
+  readonly requests: RecordedByExecutor;
   readonly drain: undefined;
 }

@@ -3,6 +3,8 @@ import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
+import { CallRecorder } from "../observe/call-recorder.ts";
+import { packCalls } from "../observe/pack-calls.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -18,6 +20,7 @@ import {
   type ExecutorStatus,
   type HostResult,
   type ModelSpecToHost,
+  type RecordedByExecutor,
   type SpecToHost,
 } from "./control-messages.ts";
 import { HealthChecks } from "./health-checks.ts";
@@ -37,6 +40,8 @@ export interface ExecutorHostOptions {
   readonly importApplication: (module: string) => Promise<Application>;
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
   readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
+  /** In [0, 1), draws what is sampled of its calls. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
 /**
@@ -50,6 +55,7 @@ export class ExecutorHost implements PeerService {
   readonly #health: HealthChecks;
   readonly #router: Router;
   readonly #options: ExecutorHostOptions;
+  readonly #recorder: CallRecorder;
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
@@ -61,6 +67,7 @@ export class ExecutorHost implements PeerService {
     this.#clock = router.clock;
     this.#health = new HealthChecks(this.#clock);
     this.#lane = new ModelLane(this.#clock, router.counters);
+    this.#recorder = new CallRecorder(options.random);
     this.replicas = new ReplicaTable(this.#lane);
   }
 
@@ -128,6 +135,8 @@ export class ExecutorHost implements PeerService {
         return undefined;
       case "ping":
         return this.status();
+      case "requests":
+        return this.#recorded();
       case "drain":
         await this.drain(request.deadlineMs);
         return undefined;
@@ -163,6 +172,17 @@ export class ExecutorHost implements PeerService {
       rssMb: process.memoryUsage.rss() / 2 ** 20,
       unhealthy: this.#health.unhealthy,
       counts: this.#router.counters.snapshot(),
+    };
+  }
+
+  #recorded(): RecordedByExecutor {
+    const nowMs = this.#clock.now();
+    return {
+      kept: packCalls(this.#recorder.kept(nowMs)),
+      sample: this.#recorder
+        .sample(nowMs)
+        .map(({ items, offered }) => ({ calls: packCalls(items), offered })),
+      waits: this.#lane.history.waits(nowMs),
     };
   }
 
@@ -219,6 +239,7 @@ export class ExecutorHost implements PeerService {
       routes: binding === application.ingress ? application.routes : undefined,
       clock: this.#clock,
       counters: this.#router.counters,
+      recorder: this.#recorder,
       servedBy: {
         replica: `${spec.deployment}#${spec.index}`,
         application: application.name,

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { CallCounters } from "../observe/call-counters.ts";
+import { LaneHistory } from "../observe/lane-history.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
 import { type BusyFraction, idleSince, learnBusy } from "../policy/busy-fraction.ts";
 import { isBefore } from "./batch-queue.ts";
@@ -13,6 +14,7 @@ import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
  */
 export class ModelLane implements ReplicaLane {
   readonly merges = new MergeMemo();
+  readonly history = new LaneHistory();
   readonly clock: Clock;
   readonly counters: CallCounters;
   readonly #replicas = new Set<ModelReplica>();

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallCounters } from "../observe/call-counters.ts";
+import type { LaneHistory } from "../observe/lane-history.ts";
 import { checkInputs } from "../onnx/check-inputs.ts";
 import type { MergeMemo } from "../onnx/merge-memo.ts";
 import type { ModelSession } from "../onnx/model-session.ts";
@@ -25,6 +26,8 @@ export interface ReplicaLane {
   wake(): void;
   /** Shared by all replicas of the lane, which get the same batches one after the other. */
   readonly merges: MergeMemo;
+  /** Remembers what ran, and who waited for it. */
+  readonly history: LaneHistory;
 }
 
 /** One ONNX model in a model executor. It queues; the lane decides when it runs. */
@@ -54,7 +57,13 @@ export class ModelReplica implements HostedReplica {
     // A model without a batch axis takes one call at a time, whatever was asked.
     this.#maxBatchRows = session.metadata.batchAxis ? spec.maxBatchRows : 1;
     const { maxOngoing: maxItems, maxQueueMs } = spec;
-    this.#queue = new BatchQueue({ maxItems, maxQueueMs, maxBatchRows: this.#maxBatchRows });
+    const { deployment } = this;
+    this.#queue = new BatchQueue({
+      maxItems,
+      maxQueueMs,
+      maxBatchRows: this.#maxBatchRows,
+      onLost: (item, nowMs, ended) => lane.history.lost(deployment, item, nowMs, ended),
+    });
     for (const { rows, ms } of warmUp) learnCost(this.#costs, rows, ms * 1000);
   }
 
@@ -130,8 +139,11 @@ export class ModelReplica implements HostedReplica {
 
   /** Takes what may run together now and runs it; resolves when its replies are made. Never rejects. */
   async runBatch(): Promise<void> {
-    const items = this.#queue.take((rows) => this.predictUs(rows), this.#lane.clock.now());
+    const { clock, history } = this.#lane;
+    const startedAtMs = clock.now();
+    const items = this.#queue.take((rows) => this.predictUs(rows), startedAtMs);
     if (items.length === 0) return;
+    for (const item of items) history.started(this.deployment, item, startedAtMs);
     this.#running = items.length;
     announceSuspects(items);
     try {
@@ -140,6 +152,7 @@ export class ModelReplica implements HostedReplica {
       await this.#failed(items, TuttiError.from(thrown));
     } finally {
       this.#running = 0;
+      history.ran(this.deployment, items.length, startedAtMs, clock.now());
     }
   }
 

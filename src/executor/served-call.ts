@@ -2,10 +2,13 @@ import type { TracedContext } from "../api/context.ts";
 import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallGroup } from "../observe/call-group.ts";
+import type { EndedCall } from "../observe/call-recorder.ts";
+import type { NamedStage } from "../observe/recorded-call.ts";
 import type { IncomingCall } from "../wire/messages.ts";
 
 /** More calls than this of one request are not remembered. */
 const MAX_GROUPS = 32;
+const MAX_STAGES = 32;
 
 export interface ServedBy {
   readonly replica: string;
@@ -14,15 +17,19 @@ export interface ServedBy {
 }
 
 /** The context of one call in a code executor. Its signal is made only when somebody asks for it. */
-export class ServedCall implements TracedContext {
+export class ServedCall implements TracedContext, EndedCall {
   readonly requestId: string;
   readonly deadlineAtMs: number;
   readonly priority: number;
   readonly lean: boolean;
   readonly stages: (readonly [name: string, ms: number])[] = [];
+  /** The same, with when they were: on the process's clock. */
+  readonly namedStages: NamedStage[] = [];
   /** The calls it made, for explanation. */
   readonly groups: CallGroup[] = [];
   degraded = false;
+  /** When its work began: for an input of a batched method, when its batch did. */
+  startedAtMs: number;
   readonly #servedBy: ServedBy;
   #controller: AbortController | undefined;
   #abortReason: TuttiError | undefined;
@@ -35,6 +42,7 @@ export class ServedCall implements TracedContext {
     this.priority = call.priority;
     this.lean = call.lean;
     this.#clock = clock;
+    this.startedAtMs = clock.now();
     this.#servedBy = servedBy;
   }
 
@@ -62,7 +70,10 @@ export class ServedCall implements TracedContext {
   }
 
   recordStage(name: string, ms: number): void {
-    if (this.stages.length < 32) this.stages.push([name, ms]);
+    if (this.stages.length >= MAX_STAGES) return;
+    this.stages.push([name, ms]);
+    const endMs = this.#clock.now();
+    this.namedStages.push({ name, startMs: endMs - ms, endMs });
   }
 
   noteCalls(group: CallGroup): void {

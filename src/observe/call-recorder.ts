@@ -1,0 +1,124 @@
+import type { TuttiError } from "../errors/tutti-error.ts";
+import type { Stratum } from "../policy/uniform-sample.ts";
+import type { CallGroup, CallSpan } from "./call-group.ts";
+import { KEPT, RecordBook } from "./record-book.ts";
+import type { NamedStage, Outcome, RecordedCall } from "./recorded-call.ts";
+
+/** A call that was served, while it is still at hand. */
+export interface EndedCall {
+  readonly requestId: string;
+  readonly replica: string;
+  readonly application: string;
+  readonly applicationVersion: string;
+  readonly degraded: boolean;
+  /** When its work began, on the process's clock. */
+  readonly startedAtMs: number;
+  readonly groups: readonly CallGroup[];
+  /** On the process's clock, unlike what is kept of them. */
+  readonly namedStages: readonly NamedStage[];
+}
+
+/** Beyond so many methods, calls of further ones share their books. */
+const MAX_BOOKS = 64;
+
+/** What one process keeps of the calls that its classes served. */
+export class CallRecorder {
+  readonly #books = new Map<string, RecordBook<RecordedCall>>();
+  readonly #random: () => number;
+
+  constructor(random: () => number = Math.random) {
+    this.#random = random;
+  }
+
+  /**
+   * For whoever serves a method; kept by it, so that no call has to look for it.
+   *
+   * @param isRoot its calls come from outside. Of others, those that called nobody are not kept: their caller knows as
+   *   much of them.
+   */
+  bookFor(deployment: string, method: string, isRoot: boolean): CallBook {
+    const key = this.#books.size < MAX_BOOKS ? `${deployment}.${method}` : "";
+    let book = this.#books.get(key);
+    if (book === undefined) {
+      book = new RecordBook(this.#random);
+      this.#books.set(key, book);
+    }
+    return new CallBook(deployment, method, isRoot, book);
+  }
+
+  /** Each once, whatever it was kept for. */
+  kept(nowMs: number): RecordedCall[] {
+    const all = new Set<RecordedCall>();
+    for (const book of this.#books.values()) {
+      for (const kept of KEPT) for (const call of book.kept(kept, nowMs)) all.add(call);
+    }
+    return [...all];
+  }
+
+  sample(nowMs: number): Stratum<RecordedCall>[] {
+    return [...this.#books.values()].flatMap((book) => book.sample(nowMs));
+  }
+}
+
+export class CallBook {
+  readonly #deployment: string;
+  readonly #method: string;
+  readonly #isRoot: boolean;
+  readonly #book: RecordBook<RecordedCall>;
+
+  constructor(deployment: string, method: string, isRoot: boolean, book: RecordBook<RecordedCall>) {
+    this.#deployment = deployment;
+    this.#method = method;
+    this.#isRoot = isRoot;
+    this.#book = book;
+  }
+
+  /** Asked at the end of every call: what is not worth keeping costs a few comparisons. */
+  note(call: EndedCall, error: TuttiError | undefined, nowMs: number): void {
+    if (!this.#isRoot && call.groups.length === 0 && call.namedStages.length === 0) return;
+    const latencyMs = nowMs - call.startedAtMs;
+    const outcome = outcomeOf(call, error);
+    const reasons = this.#book.choose(latencyMs, outcome, nowMs);
+    if (reasons === 0) return;
+    this.#book.add(reasons, this.#record(call, error, latencyMs, outcome), latencyMs, outcome, nowMs);
+  }
+
+  #record(call: EndedCall, error: TuttiError | undefined, latencyMs: number, outcome: Outcome): RecordedCall {
+    const { requestId, replica, application, applicationVersion, startedAtMs } = call;
+    return {
+      requestId,
+      deployment: this.#deployment,
+      method: this.#method,
+      replica,
+      application,
+      applicationVersion,
+      startedAtEpochMs: performance.timeOrigin + startedAtMs,
+      latencyMs,
+      outcome,
+      code: error?.code,
+      groups: call.groups.map(({ method, startedAtMs: fromMs, endedAtMs, calls }) => ({
+        method,
+        startMs: fromMs - startedAtMs,
+        endMs: endedAtMs - startedAtMs,
+        calls: calls.map(toSpan),
+      })),
+      stages: call.namedStages.map(({ name, startMs, endMs }) => ({
+        name,
+        startMs: Math.max(0, startMs - startedAtMs),
+        endMs: endMs - startedAtMs,
+      })),
+    };
+  }
+}
+
+/** The caller's own mistake (4xx) is no failure of ours; that it went away (499) may well be. */
+function outcomeOf({ degraded }: EndedCall, error: TuttiError | undefined): Outcome {
+  if (error !== undefined && error.status >= 499) return "failed";
+  return degraded ? "degraded" : "ok";
+}
+
+/** Field by field: a member's report also holds its answer, which is not to be kept. */
+function toSpan(span: CallSpan): CallSpan {
+  const { name, status, code, latencyMs, routedMs, queueMs, runMs, batchSize, executor, attempts } = span;
+  return { name, status, code, latencyMs, routedMs, queueMs, runMs, batchSize, executor, attempts };
+}

@@ -1,0 +1,150 @@
+import { type Cause, causeOf, type UsualTimes } from "./cause.ts";
+import { criticalPath } from "./critical-path.ts";
+import { formatMs } from "./format-ms.ts";
+import type { LaneRuns, LongWait } from "./recorded-call.ts";
+import { latencyWithout } from "./replay.ts";
+import { EDGE, isAwaited, partsOf, type RequestTree, type TreeCall } from "./request-tree.ts";
+
+/** What people call an executor, e.g. `lane 1`; its id when it is not known any more. */
+export type ExecutorNames = (executorId: string) => string;
+
+/**
+ * One line that says what happened, e.g. `offers v1 req-17 1,312 ms degraded: m07 late (queued 1,290 ms on lane 1 behind
+ * m03 batches of 48); without m07 22 ms`.
+ */
+export function describeRequest(tree: RequestTree, usual: UsualTimes, nameOf: ExecutorNames): string {
+  const cause = causeOf(tree, usual);
+  const version = tree.applicationVersion === "" ? "" : ` ${tree.applicationVersion}`;
+  const head = `${tree.application}${version} ${tree.requestId} ${formatMs(tree.latencyMs)} ${ending(tree)}`;
+  if (cause === undefined) return head;
+  return `${head}: ${describeCause(cause, nameOf)}${withoutIt(tree, cause)}`;
+}
+
+function ending({ outcome, status, code, fallback }: RequestTree): string {
+  if (outcome === "ok") return "ok";
+  const answered = status === undefined || outcome === "degraded" ? "" : ` ${status}`;
+  return `${outcome}${answered}${code === undefined ? "" : ` ${code}`}${fallback ? ", fallback served" : ""}`;
+}
+
+export function describeCause(cause: Cause, nameOf: ExecutorNames): string {
+  if (cause.kind === "missing") {
+    const { call, name, status, others } = cause;
+    const more = others === 0 ? "" : ` and ${others} more`;
+    return `${name} ${status}${missingDetail(call, nameOf)}${more}`;
+  }
+  const usually = cause.usualMs > 0 ? ` (usually ${formatMs(cause.usualMs)})` : "";
+  return `${describeStage(cause, nameOf)}${usually}`;
+}
+
+/** What is known of a call that did not answer. */
+function missingDetail(call: TreeCall, nameOf: ExecutorNames): string {
+  const { queueMs, heldMs, runMs } = partsOf(call);
+  const details: string[] = [];
+  if (queueMs + heldMs > 0)
+    details.push(`queued ${formatMs(queueMs + heldMs)}${on(call, nameOf)}${behind(call.wait)}`);
+  else if (call.executor !== "") details.push(`${formatMs(call.latencyMs)}${on(call, nameOf)}`);
+  if (runMs > 0) details.push(`ran ${formatMs(runMs)}`);
+  if (call.attempts > 1) details.push(`${call.attempts} attempts`);
+  if (call.status === "failed" && call.code !== undefined) details.push(call.code);
+  return details.length === 0 ? "" : ` (${details.join(", ")})`;
+}
+
+function describeStage(cause: Cause & { readonly kind: "stage" }, nameOf: ExecutorNames): string {
+  const { stage, name, call } = cause;
+  const ms = formatMs(cause.ms);
+  switch (stage) {
+    case "edge":
+      return `${ms} in the edge`;
+    case "router":
+      return `${name} was sent only after ${ms}, ${call?.attempts ?? 1} attempts`;
+    case "wire":
+      return `${ms} on the way to ${name} and back`;
+    case "queue":
+      return `${name} queued ${ms}${on(call, nameOf)}${behind(call?.wait)}`;
+    case "batch wait":
+      return `${name} held back ${ms} for a larger batch`;
+    case "run":
+      return `${name} ran ${ms}${on(call, nameOf)}${batchOf(call)}`;
+    case "features":
+      return `${name} took ${ms} for features`;
+    case "unanswered":
+      return `${name} did not answer for ${ms}${on(call, nameOf)}`;
+  }
+}
+
+const on = (call: TreeCall | undefined, nameOf: ExecutorNames): string =>
+  call === undefined || call.executor === "" ? "" : ` on ${nameOf(call.executor)}`;
+
+const batchOf = (call: TreeCall | undefined): string =>
+  call !== undefined && call.batchSize > 1 ? ` in a batch of ${call.batchSize}` : "";
+
+function behind(wait: LongWait | undefined): string {
+  const [longest] = wait?.behind ?? [];
+  return longest === undefined ? "" : ` behind ${describeRuns(longest)}`;
+}
+
+function describeRuns({ deployment, runs, largestBatch, ms }: LaneRuns): string {
+  if (runs === 1) return `a ${deployment} batch of ${largestBatch} that ran ${formatMs(ms)}`;
+  return `${deployment} batches of ${largestBatch}`;
+}
+
+/** What the request would have taken without the deployment named as the cause, where there is an answer without it. */
+function withoutIt({ root, latencyMs }: RequestTree, { name }: Cause): string {
+  if (!hasCompany(root, name)) return "";
+  const withoutMs = latencyWithout(root, name);
+  return withoutMs < latencyMs ? `; without ${name} ${formatMs(withoutMs)}` : "";
+}
+
+/** Whether a deployment is one of several that a group waited for. */
+export function hasCompany(call: TreeCall, deployment: string): boolean {
+  return call.groups.some(
+    ({ calls }) =>
+      (calls.length > 1 && calls.some(({ name }) => name === deployment)) ||
+      calls.some((inner) => hasCompany(inner, deployment)),
+  );
+}
+
+/** The critical path on one line, e.g. `edge 0.3 ms, Supervisor run 0.2 ms, m07 queue 30 ms`. */
+export function describePath(root: TreeCall): string {
+  return criticalPath(root)
+    .map(({ kind, name, ms }) => `${name === EDGE ? EDGE : `${name} ${kind}`} ${formatMs(ms)}`)
+    .join(", ");
+}
+
+/** The whole tree, a line for each call. What a group waited for longest is marked. */
+export function describeTree({ root }: RequestTree, nameOf: ExecutorNames): string[] {
+  const lines: string[] = [];
+  const add = (call: TreeCall, depth: number, isLast: boolean) => {
+    const parts = partsOf(call);
+    const times = [
+      ["router", parts.routedMs],
+      ["wire", parts.wireMs],
+      ["queue", parts.queueMs],
+      ["batch wait", parts.heldMs],
+      ["run", parts.runMs],
+    ] as const;
+    const told = times.filter(([, ms]) => ms >= 0.005).map(([name, ms]) => `${name} ${formatMs(ms)}`);
+    const label = call.name === EDGE ? call.method : `${call.name}.${call.method}`;
+    const facts = [
+      ...(call.status === "ok"
+        ? []
+        : [call.code === undefined ? call.status : `${call.status}: ${call.code}`]),
+      ...(call.executor === "" ? [] : [nameOf(call.executor)]),
+      ...(call.batchSize > 1 ? [`batch of ${call.batchSize}`] : []),
+      ...(call.attempts > 1 ? [`${call.attempts} attempts`] : []),
+    ];
+    lines.push(
+      `${"  ".repeat(depth)}${isLast ? "*" : "-"} ${label} ${formatMs(call.latencyMs)}` +
+        `${told.length === 0 ? "" : `: ${told.join(", ")}`}${facts.length === 0 ? "" : ` (${facts.join(", ")})`}${behind(call.wait)}`,
+    );
+    for (const { name, startMs, endMs } of call.stages) {
+      lines.push(`${"  ".repeat(depth + 1)}- stage ${name} ${formatMs(endMs - startMs)}`);
+    }
+    for (const { calls } of call.groups) {
+      const longestMs = Math.max(...calls.filter(isAwaited).map(({ latencyMs }) => latencyMs));
+      for (const inner of calls) add(inner, depth + 1, isAwaited(inner) && inner.latencyMs === longestMs);
+    }
+  };
+  add(root, 0, true);
+  return lines;
+}
