@@ -6,11 +6,20 @@ export {
 } from "./api/application.ts";
 export { type Batched, type BatchedOptions, batched } from "./api/batched.ts";
 export type { BoundDeployment } from "./api/binding.ts";
-export { type Combiner, type MemberAnswer, mean, vote, weightedMean } from "./api/combiners.ts";
+export {
+  type Combiner,
+  type Decision,
+  decisive,
+  type MemberAnswer,
+  mean,
+  type OpenMember,
+  vote,
+  weightedMean,
+} from "./api/combiners.ts";
 export { type CallContext, context } from "./api/context.ts";
 export { type Deployment, deployment } from "./api/deployment.ts";
 export { type Ensemble, ensemble } from "./api/ensemble.ts";
-export type { EnsembleOptions } from "./api/ensemble-options.ts";
+export type { EnsembleOptions, OnMissing } from "./api/ensemble-options.ts";
 export type { EnsembleResult, MemberReport, MemberStatus } from "./api/ensemble-result.ts";
 export type { CallOptions, Handle } from "./api/handle.ts";
 export type { HttpRequestInfo } from "./api/http-call.ts";

@@ -27,6 +27,8 @@ export class FakeCallPort implements CallPort {
   readonly clock = systemClock;
   readonly calls: SeenCall[] = [];
   readonly cancelled: string[] = [];
+  /** Whether each fan-out may be hedged. */
+  readonly hedges: boolean[] = [];
   readonly #plan: (call: SeenCall) => PlannedEnd;
 
   constructor(plan: (call: SeenCall) => PlannedEnd) {
@@ -44,7 +46,8 @@ export class FakeCallPort implements CallPort {
   }
 
   dispatchMany(call: OutgoingFanout): PendingCall {
-    const { method, args, requestId, deadlineAtMs, priority, lean } = call;
+    const { method, args, requestId, deadlineAtMs, priority, lean, hedge } = call;
+    this.hedges.push(hedge);
     const pending = call.deployments.map((deployment, member) =>
       this.#begin(
         { deployment, method, args, requestId, deadlineAtMs, priority, lean },

@@ -1,19 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { context, currentContext, runInContext, type TracedContext } from "./context.ts";
+import { context, currentContext, runInContext } from "./context.ts";
+import { FakeContext } from "./traced-context.fake.ts";
 
-const scope = (requestId: string): TracedContext => ({
-  requestId,
-  deadlineAtMs: Number.POSITIVE_INFINITY,
-  priority: 1,
-  lean: false,
-  signal: new AbortController().signal,
-  replica: "Offers#0",
-  application: "offers",
-  applicationVersion: "1",
-  degraded: false,
-  recordStage: () => {},
-  noteCalls: () => {},
-});
+const scope = (requestId: string) => new FakeContext({ requestId });
 
 describe("context()", () => {
   it("is the call's own across awaits, though calls run side by side", async () => {

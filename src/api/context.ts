@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallGroup } from "../observe/call-group.ts";
-import type { RequestScope } from "./call-port.ts";
+import type { PendingCall, RequestScope } from "./call-port.ts";
 
 /** What a method can know of the call it serves. */
 export interface CallContext extends RequestScope {
@@ -17,8 +17,13 @@ export interface CallContext extends RequestScope {
   recordStage(name: string, ms: number): void;
 }
 
-/** The context as the runtime has it: it also hears of every call that the request makes. */
+/** The context as the runtime has it: it also knows the calls that the request makes, and hears how each ended. */
 export interface TracedContext extends CallContext {
+  /** Why nobody wants the answer any more; undefined while somebody does. No call is made for such a request. */
+  readonly abortReason: TuttiError | undefined;
+  /** Has a call cancelled when the request is given up before `release` (D2). */
+  adopt(call: PendingCall): void;
+  release(call: PendingCall): void;
   noteCalls(group: CallGroup): void;
 }
 

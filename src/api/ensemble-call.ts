@@ -2,9 +2,11 @@ import type { Clock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace } from "../observe/call-group.ts";
+import { beginTally, type EnsembleTally, ensembleOutlook, tallyEnd } from "../policy/ensemble-decision.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
-import type { PendingCall } from "./call-port.ts";
+import { belowQuorum, withReports } from "./below-quorum.ts";
+import type { OutgoingFanout, PendingCall } from "./call-port.ts";
 import type { MemberAnswer } from "./combiners.ts";
 import { currentContext } from "./context.ts";
 import type { ResolvedEnsembleOptions } from "./ensemble-options.ts";
@@ -12,20 +14,56 @@ import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-resu
 import type { CallOptions } from "./handle.ts";
 import { callScope, type HandleTarget, routedMs, statusOf } from "./handle-proxy.ts";
 
-export interface EnsembleMember {
-  readonly name: string;
-  readonly target: HandleTarget;
+/** An ensemble as all its calls share it. */
+export interface EnsemblePlan<V, R> {
+  readonly targets: readonly HandleTarget[];
+  readonly options: ResolvedEnsembleOptions<V, R>;
+  readonly whole: AskedMembers;
+  /** Without the optional members. */
+  readonly lean: AskedMembers;
 }
+
+/** The members that a call goes to: their names, and their places in the ensemble. */
+export interface AskedMembers {
+  readonly deployments: readonly string[];
+  readonly members: readonly number[];
+  readonly tally: Readonly<EnsembleTally>;
+}
+
+export function askedMembers<V, R>(
+  targets: readonly HandleTarget[],
+  { rules }: ResolvedEnsembleOptions<V, R>,
+  isAsked: (member: number) => boolean,
+): AskedMembers {
+  const members = targets.flatMap((_, member) => (isAsked(member) ? [member] : []));
+  return Object.freeze({
+    deployments: members.map((member) => targets[member]!.deployment),
+    members,
+    tally: Object.freeze(beginTally(rules, isAsked)),
+  });
+}
+
+/** Whose fault it is when no member wanted the input. */
+const CALLERS_FAULTS: ReadonlySet<ErrorCode> = new Set(["TensorMismatch", "InvalidArgument"]);
 
 /**
  * One call of an ensemble, from fan-out to answer. No timer of its own: each member's call carries the ensemble's
- * deadline, by which its carrier ends it (D2), and the last one to end completes the ensemble (E3).
+ * deadline, by which its carrier ends it (D2), and the last one to end completes the ensemble (E3). It is the fan-out
+ * that the port carries: with 15 members a call, what is made for each of them is what a call costs.
  */
-export class EnsembleCall<V, R> {
+export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
   readonly result: Promise<EnsembleResult<R>>;
-  readonly #members: readonly EnsembleMember[];
-  readonly #method: string;
-  readonly #options: ResolvedEnsembleOptions<V, R>;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  readonly deployments: readonly string[];
+  readonly requestId: string;
+  readonly deadlineAtMs: number;
+  readonly priority: number;
+  readonly lean: boolean;
+  readonly hedge: boolean;
+  readonly #plan: EnsemblePlan<V, R>;
+  readonly #asked: AskedMembers;
+  readonly #tally: EnsembleTally;
   readonly #clock: Clock;
   readonly #startedAtMs: number;
   readonly #callContext = currentContext();
@@ -35,102 +73,132 @@ export class EnsembleCall<V, R> {
   #pending: PendingCall | undefined;
   #resolve!: (result: EnsembleResult<R>) => void;
   #reject!: (error: TuttiError) => void;
-  #left: number;
-  #ok = 0;
   #done = false;
 
-  constructor(
-    members: readonly EnsembleMember[],
-    options: ResolvedEnsembleOptions<V, R>,
-    callOptions: CallOptions,
-    method: string,
-    args: readonly unknown[],
-  ) {
-    this.#members = members;
-    this.#method = method;
-    this.#options = options;
-    this.#clock = members[0]!.target.port.clock;
-    this.#startedAtMs = this.#clock.now();
-    this.#left = members.length;
-    this.#reports = new Array(members.length).fill(undefined);
-    this.#answers = new Array(members.length).fill(undefined);
+  constructor(plan: EnsemblePlan<V, R>, callOptions: CallOptions, method: string, args: readonly unknown[]) {
+    const { targets, options } = plan;
+    const { port } = targets[0]!;
+    const scope = callScope({ options: callOptions, port });
+    const asked = scope.lean ? plan.lean : plan.whole;
+    this.#plan = plan;
+    this.#asked = asked;
+    this.#tally = { ...asked.tally };
+    this.#clock = port.clock;
+    this.#startedAtMs = port.clock.now();
+    this.#reports = new Array(targets.length).fill(undefined);
+    this.#answers = new Array(targets.length).fill(undefined);
+    this.method = method;
+    this.args = args;
+    this.deployments = asked.deployments;
+    this.requestId = scope.requestId;
+    this.priority = scope.priority;
+    this.lean = scope.lean;
+    this.hedge = callOptions.hedge ?? options.hedge;
+    const deadlineAtMs = scope.deadlineAtMs - options.reserveMs;
+    this.deadlineAtMs =
+      options.deadlineMs === undefined
+        ? deadlineAtMs
+        : Math.min(deadlineAtMs, this.#startedAtMs + options.deadlineMs);
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#start(callOptions, method, args);
-  }
-
-  #start(callOptions: CallOptions, method: string, args: readonly unknown[]): void {
-    const { port } = this.#members[0]!.target;
-    const scope = callScope({ options: callOptions, port });
-    const { reserveMs, deadlineMs } = this.#options;
-    let deadlineAtMs = scope.deadlineAtMs - reserveMs;
-    if (deadlineMs !== undefined) deadlineAtMs = Math.min(deadlineAtMs, this.#startedAtMs + deadlineMs);
-    const { requestId, priority, lean } = scope;
-    this.#pending = port.dispatchMany({
-      deployments: this.#members.map(({ name }) => name),
-      method,
-      args,
-      requestId,
-      deadlineAtMs,
-      priority,
-      lean,
-      hedge: callOptions.hedge ?? false,
-      onEnd: (member, outcome, stats, place) => this.#end(member, outcome, stats, place),
-      onRows: (member, rows, stats, place) => this.#endRows(member, rows, stats, place),
-    });
+    if (asked !== plan.whole) this.#reportLeftOut();
     const { signal } = callOptions;
-    if (signal !== undefined) {
-      const onAbort = () => this.#cancelRest();
-      if (signal.aborted) onAbort();
-      else signal.addEventListener("abort", onAbort, { once: true });
-      const stop = () => signal.removeEventListener("abort", onAbort);
-      this.result.then(stop, stop);
+    const abortReason = this.#callContext?.abortReason ?? (signal?.aborted ? cancelled() : undefined);
+    if (abortReason !== undefined) this.#abort(abortReason);
+    else {
+      this.#pending = port.dispatchMany(this);
+      this.#callContext?.adopt(this);
+      if (signal !== undefined) this.#heed(signal);
     }
   }
 
-  #end(index: number, outcome: CallOutcome, stats: CallStats, place: CallPlace | undefined): void {
+  /** @param member index among the deployments that the call goes to. */
+  onEnd(member: number, outcome: CallOutcome, stats: CallStats, place?: CallPlace): void {
+    const index = this.#asked.members[member]!;
     if (this.#reports[index] !== undefined) return;
-    if (!outcome.ok) return this.#report(index, statusOf(outcome.error), outcome.error, stats, place);
+    if (!outcome.ok) return this.#missing(index, statusOf(outcome.error), outcome.error, stats, place);
     let value: V;
     try {
-      value = this.#options.select(outcome.value);
+      value = this.#plan.options.select(outcome.value);
     } catch (thrown) {
-      return this.#report(index, "failed", TuttiError.from(thrown), stats, place);
+      return this.#missing(index, "failed", TuttiError.from(thrown), stats, place);
     }
-    this.#answer(index, value, stats, place);
+    this.#answered(index, value, stats, place);
   }
 
   /** One number out of a shared result is read where it is; anything else is cut out first. */
-  #endRows(index: number, rows: RowsOfResult, stats: CallStats, place: CallPlace | undefined): void {
+  onRows(member: number, rows: RowsOfResult, stats: CallStats, place?: CallPlace): void {
+    const index = this.#asked.members[member]!;
     if (this.#reports[index] !== undefined) return;
-    const value = this.#options.selectNumber?.(rows);
-    if (value !== undefined) return this.#answer(index, value as V, stats, place);
+    const value = this.#plan.options.selectNumber?.(rows);
+    if (value !== undefined) return this.#answered(index, value as V, stats, place);
     const { tensors, firstRow, rows: count } = rows;
-    this.#end(index, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats, place);
+    this.onEnd(member, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats, place);
   }
 
-  #answer(index: number, value: V, stats: CallStats, place: CallPlace | undefined): void {
-    this.#answers[index] = { name: this.#members[index]!.name, value, weight: this.#options.weights[index]! };
-    this.#ok += 1;
-    this.#report(index, "ok", undefined, stats, place);
+  /** The request that this call is part of was given up. */
+  cancel(): void {
+    this.#abort(this.#callContext?.abortReason ?? cancelled());
+  }
+
+  #heed(signal: AbortSignal): void {
+    const onAbort = () => this.#abort(cancelled());
+    signal.addEventListener("abort", onAbort, { once: true });
+    const stop = () => signal.removeEventListener("abort", onAbort);
+    this.result.then(stop, stop);
+  }
+
+  #answered(index: number, value: V, stats: CallStats, place: CallPlace | undefined): void {
+    const { combine, rules } = this.#plan.options;
+    let refusal: string | undefined;
+    try {
+      refusal = combine.refusal?.(value);
+    } catch (thrown) {
+      return this.#missing(index, "failed", TuttiError.from(thrown), stats, place);
+    }
+    if (refusal !== undefined) {
+      return this.#missing(index, "failed", new TuttiError("ApplicationError", refusal), stats, place);
+    }
+    this.#answers[index] = {
+      name: this.#plan.targets[index]!.deployment,
+      value,
+      weight: rules.weights[index]!,
+    };
+    this.#report(index, "ok", value, stats, place);
+    tallyEnd(this.#tally, rules, index, true);
+    this.#decide();
+  }
+
+  #missing(
+    index: number,
+    status: MemberStatus,
+    error: TuttiError,
+    stats: CallStats,
+    place: CallPlace | undefined,
+  ): void {
+    // What was cancelled because the call is over is not missing in its answer.
+    if (this.#done) return this.#report(index, "cancelled", undefined, stats, place);
+    this.#errors[index] = error;
+    this.#report(index, status, undefined, stats, place);
+    tallyEnd(this.#tally, this.#plan.options.rules, index, false);
+    this.#decide();
   }
 
   #report(
     index: number,
     status: MemberStatus,
-    error: TuttiError | undefined,
+    output: unknown,
     stats: CallStats,
     place: CallPlace | undefined,
   ): void {
-    this.#left -= 1;
-    this.#errors[index] = error;
+    const { deployment, version } = this.#plan.targets[index]!;
     this.#reports[index] = {
-      name: this.#members[index]!.name,
+      name: deployment,
       status,
-      output: this.#answers[index]?.value,
-      code: error?.code,
+      code: this.#errors[index]?.code,
+      output,
       latencyMs: this.#clock.now() - this.#startedAtMs,
       routedMs: routedMs(place, this.#startedAtMs),
       queueMs: stats.queueUs / 1000,
@@ -138,74 +206,122 @@ export class EnsembleCall<V, R> {
       batchSize: stats.batchItems,
       executor: place?.executor ?? "",
       attempts: place?.attempts ?? 0,
-      version: this.#callContext?.applicationVersion ?? "",
+      version: version ?? "",
     };
-    if (this.#done) return;
-    if (this.#left === 0 || this.#ok + this.#left < this.#options.quorum) this.#finish();
   }
 
-  #finish(): void {
+  #reportLeftOut(): void {
+    const { targets, options } = this.#plan;
+    for (let index = 0; index < targets.length; index++) {
+      if (!options.optional[index]) continue;
+      this.#errors[index] = LEFT_OUT;
+      this.#report(index, "shed", undefined, NOT_RUN, undefined);
+    }
+  }
+
+  #decide(): void {
+    const outlook = ensembleOutlook(this.#tally, this.#plan.options.rules);
+    if (outlook === "wait") return;
+    try {
+      if (outlook === "enough" && !this.#isSettled()) return;
+    } catch (thrown) {
+      this.#close();
+      return this.#reject(TuttiError.from(thrown));
+    }
+    this.#close();
+    if (outlook === "fail") this.#reject(this.#failure());
+    else this.#answer();
+  }
+
+  #isSettled(): boolean {
+    const { combine, rules } = this.#plan.options;
+    if (combine.isSettled === undefined) return false;
+    const open = this.#plan.targets.flatMap(({ deployment: name }, index) =>
+      this.#reports[index] === undefined ? [{ name, weight: rules.weights[index]! }] : [],
+    );
+    return combine.isSettled(this.#given(), open);
+  }
+
+  /** Nothing more is waited for: what is out is cancelled, and every member has its report (E2). */
+  #close(): void {
     this.#done = true;
-    if (this.#left > 0) {
-      this.#cancelRest();
-      // E2, also of those whose end is on its way already, which no cancellation can hasten.
-      for (let i = 0; i < this.#reports.length; i++) {
-        if (this.#reports[i] === undefined) this.#report(i, "cancelled", undefined, NO_STATS, undefined);
+    this.#callContext?.release(this);
+    if (this.#tally.pending > 0) {
+      this.#pending?.cancel();
+      for (let index = 0; index < this.#reports.length; index++) {
+        // Also those whose end is on its way already, which no cancellation can hasten.
+        if (this.#reports[index] === undefined)
+          this.#report(index, "cancelled", undefined, NO_STATS, undefined);
       }
     }
-    const members = this.#reports as MemberReport[];
     this.#callContext?.noteCalls({
-      method: this.#method,
+      method: this.method,
       startedAtMs: this.#startedAtMs,
       endedAtMs: this.#clock.now(),
-      calls: members,
+      calls: this.#reports as MemberReport[],
     });
-    if (this.#ok < this.#options.quorum)
-      return this.#reject(this.#callersFault() ?? this.#belowQuorum(members));
-    const degraded = this.#ok < members.length;
+  }
+
+  #answer(): void {
+    const members = this.#reports as MemberReport[];
+    const degraded = this.#tally.missing > 0;
     if (degraded && this.#callContext !== undefined) this.#callContext.degraded = true;
-    const answers = degraded
-      ? this.#answers.filter((answer) => answer !== undefined)
-      : (this.#answers as MemberAnswer<V>[]);
     try {
-      const value = this.#options.combine(answers);
-      this.#resolve({ value, degraded, members, confidence: this.#confidence(answers, value) });
+      const value = this.#plan.options.combine(this.#given());
+      this.#resolve({ value, degraded, members, confidence: this.#confidence(value) });
     } catch (thrown) {
-      this.#reject(TuttiError.from(thrown));
+      const error = TuttiError.from(thrown);
+      this.#reject(error.code === "BelowQuorum" ? withReports(error, members) : error);
     }
   }
 
-  #confidence(answers: readonly MemberAnswer<V>[], value: R): number {
-    let answered = 0;
-    let total = 0;
-    for (const { weight } of answers) answered += weight;
-    for (const weight of this.#options.weights) total += weight;
-    const share = total > 0 ? answered / total : answers.length / this.#members.length;
-    return share * (this.#options.combine.support?.(answers, value) ?? 1);
+  /** What is combined: the answers, and defaults in place of members that ended without one (E1). */
+  #given(): readonly MemberAnswer<V>[] {
+    const { defaults } = this.#plan.options;
+    if (this.#tally.ok === this.#answers.length) return this.#answers as MemberAnswer<V>[];
+    const given: MemberAnswer<V>[] = [];
+    for (let index = 0; index < this.#answers.length; index++) {
+      const answer = this.#answers[index] ?? (this.#reports[index] && defaults?.[index]);
+      if (answer !== undefined) given.push(answer);
+    }
+    return given;
   }
 
-  #cancelRest(): void {
-    this.#pending?.cancel();
+  #confidence(value: R): number {
+    const { combine, rules } = this.#plan.options;
+    const { totalWeight } = rules;
+    const { ok, okWeight } = this.#tally;
+    const share = totalWeight > 0 ? okWeight / totalWeight : ok / this.#answers.length;
+    if (combine.support === undefined) return share;
+    const answers = this.#answers.filter((answer) => answer !== undefined);
+    return answers.length === 0 ? 0 : share * combine.support(answers, value);
+  }
+
+  #abort(reason: TuttiError): void {
+    if (this.#done) return;
+    this.#close();
+    this.#reject(withReports(reason, this.#reports as MemberReport[]));
+  }
+
+  #failure(): TuttiError {
+    return (
+      this.#callersFault() ??
+      belowQuorum(this.#plan.options.rules, this.#tally, this.#reports as MemberReport[], this.#errors)
+    );
   }
 
   /** Members that refuse the input itself all refuse it: then it is the caller who must hear that, not a quorum. */
   #callersFault(): TuttiError | undefined {
-    const refusals = this.#errors.filter((error) => error !== undefined && error.code !== "Cancelled");
+    const refusals = this.#errors.filter(
+      (error) => error !== undefined && error.code !== "Cancelled" && error !== LEFT_OUT,
+    );
     return refusals.every((error) => CALLERS_FAULTS.has(error!.code)) ? refusals[0] : undefined;
-  }
-
-  #belowQuorum(members: readonly MemberReport[]): TuttiError {
-    const missing = members.flatMap(({ name, status }, index) =>
-      status === "ok" ? [] : [{ name, status, reason: this.#errors[index]?.message ?? status }],
-    );
-    const first = missing.find(({ status }) => status !== "cancelled") ?? missing[0];
-    return new TuttiError(
-      "BelowQuorum",
-      `${this.#ok} of ${members.length} members answered, ${this.#options.quorum} are needed; ` +
-        `${first?.name} ${first?.status}: ${first?.reason}`,
-      { details: { missing, members } },
-    );
   }
 }
 
-const CALLERS_FAULTS: ReadonlySet<ErrorCode> = new Set(["TensorMismatch", "InvalidArgument"]);
+/** Of a member that was never asked. */
+const NOT_RUN: CallStats = Object.freeze({ queueUs: 0, runUs: 0, batchItems: 0 });
+
+const LEFT_OUT = new TuttiError("Overloaded", "left out while the edge is overloaded", { started: "no" });
+
+const cancelled = () => new TuttiError("Cancelled", "the ensemble's call was cancelled by its caller");

@@ -19,13 +19,16 @@ describe("the options of an ensemble", () => {
   it("have their documented defaults, frozen", () => {
     const resolved = resolve({});
     expect(resolved).toMatchObject({
-      weights: [1, 1, 1, 1, 1],
-      quorum: 5,
+      rules: { weights: [1, 1, 1, 1, 1], totalWeight: 5, quorum: 5, minWeight: 0 },
+      optional: [false, false, false, false, false],
       deadlineMs: undefined,
       reserveMs: 25,
+      defaults: undefined,
+      hedge: false,
     });
-    expect(Object.isFrozen(resolved)).toBe(true);
-    expect(Object.isFrozen(resolved.weights)).toBe(true);
+    for (const part of [resolved, resolved.rules, resolved.rules.weights, resolved.optional]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
   });
 
   it.each([
@@ -39,7 +42,7 @@ describe("the options of an ensemble", () => {
     [0.99, 5],
     [0.001, 1],
   ])("take the quorum %d of five as %d members", (quorum, members) => {
-    expect(resolve({ quorum }).quorum).toBe(members);
+    expect(resolve({ quorum }).rules.quorum).toBe(members);
   });
 
   it("take a fraction as the fewest members that are at least that share, free of rounding noise", () => {
@@ -47,7 +50,9 @@ describe("the options of an ensemble", () => {
       fc.property(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 1, max: 39 }), (members, count) => {
         fc.pre(count < members);
         const names = Array.from({ length: members }, (_, index) => `m${index}`);
-        expect(resolveEnsembleOptions(names, { combine: mean, quorum: count / members }).quorum).toBe(count);
+        expect(resolveEnsembleOptions(names, { combine: mean, quorum: count / members }).rules.quorum).toBe(
+          count,
+        );
       }),
     );
   });
@@ -62,7 +67,7 @@ describe("the options of an ensemble", () => {
   );
 
   it("give weights by name, 1 where they say nothing", () => {
-    expect(resolve({ weights: { m2: 3, m4: 0 } }).weights).toEqual([1, 3, 1, 0, 1]);
+    expect(resolve({ weights: { m2: 3, m4: 0 } }).rules.weights).toEqual([1, 3, 1, 0, 1]);
   });
 
   it.each([
@@ -76,11 +81,76 @@ describe("the options of an ensemble", () => {
     [{ reserveMs: -1 }, "ensemble: reserveMs: expected a number at least 0, got -1"],
     [
       { timeoutMs: 5 },
-      "ensemble: unknown option timeoutMs; known: combine, select, weights, quorum, deadlineMs, reserveMs",
+      "ensemble: unknown option timeoutMs; known: combine, select, weights, quorum, required, optional, minWeight, deadlineMs, reserveMs, onMissing, default, hedge",
     ],
   ])("refuse %o, naming the option", (options, message) => {
     expect(() => resolve(options)).toThrow(message);
     expect(() => resolve(options)).toThrow(expect.objectContaining({ code: "InvalidOptions" }));
+  });
+});
+
+describe("which members are needed", () => {
+  const names = (flags: readonly boolean[]) => NAMES.filter((_, index) => flags[index]);
+
+  it("is said by names, and none is optional and required at once", () => {
+    const { rules, optional } = resolve({ quorum: 2, required: ["m4", "m2"], optional: ["m5"] });
+    expect(names(rules.required)).toEqual(["m2", "m4"]);
+    expect(names(optional)).toEqual(["m5"]);
+  });
+
+  it("is every one that is not optional when no quorum is given", () => {
+    for (const more of [{}, { onMissing: "fail" }]) {
+      const { rules } = resolve({ optional: ["m1", "m5"], ...more });
+      expect(names(rules.required)).toEqual(["m2", "m3", "m4"]);
+      expect(rules.quorum).toBe(3);
+    }
+  });
+
+  it.each([
+    [{ required: ["m9"] }, 'required names "m9", which is no member: m1, m2, m3, m4, m5'],
+    [{ optional: ["m9"] }, 'optional names "m9", which is no member: m1, m2, m3, m4, m5'],
+    [{ required: "m1" }, 'required must be a list of members, got "m1"'],
+    [{ optional: null }, "optional must be a list of members, got null"],
+    [{ required: ["m1"], optional: ["m1"] }, "m1 cannot be both required and optional"],
+    [{ optional: NAMES }, "a member at least must not be optional"],
+    [{ optional: ["m1"], quorum: 5 }, "at most the 4 members that are not optional, got 5"],
+    [{ optional: ["m1", "m2"], quorum: 0.7 }, "at most the 3 members that are not optional, got 0.7"],
+    [{ minWeight: -1 }, "minWeight: expected a number from 0 to "],
+    [{ minWeight: 4.5, optional: ["m1"] }, "minWeight: expected a number from 0 to "],
+    [
+      { onMissing: "fail", quorum: 3 },
+      "onMissing fail asks for every member that is not optional: leave quorum out",
+    ],
+    [{ onMissing: "skip" }, 'onMissing: expected renormalise or default or fail, got "skip"'],
+    [{ onMissing: "default" }, "onMissing is default, but no default is given"],
+    [{ default: 0 }, 'a default is given, but onMissing is renormalise; say onMissing: "default"'],
+    [
+      { onMissing: "default", default: Number.NaN },
+      "the default of m1 cannot be combined: a mean is of finite numbers",
+    ],
+    [{ hedge: 1 }, "hedge must be true or false, got 1"],
+  ])("refuses %o, naming the option", (options, message) => {
+    expect(() => resolve(options)).toThrow(message);
+    expect(() => resolve(options)).toThrow(expect.objectContaining({ code: "InvalidOptions" }));
+  });
+
+  it("may ask for the whole weight, though fractions do not add up to 1 exactly", () => {
+    const weights = Object.fromEntries(NAMES.map((name, index) => [name, [0.1, 0.2, 0.3, 0.3, 0.1][index]]));
+    expect(resolve({ weights, minWeight: 1 }).rules.minWeight).toBe(1);
+  });
+});
+
+describe("what stands in for a missing member", () => {
+  it("is one value, or what a function says of its name", () => {
+    const values = (options: object) =>
+      resolve({ onMissing: "default", ...options }).defaults?.map(({ value }) => value);
+    expect(values({ default: 0.5 })).toEqual([0.5, 0.5, 0.5, 0.5, 0.5]);
+    expect(values({ default: (name: string) => Number(name.slice(1)) })).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("has the member's weight", () => {
+    const { defaults } = resolve({ onMissing: "default", default: 0, weights: { m2: 4 } });
+    expect(defaults?.map(({ weight }) => weight)).toEqual([1, 4, 1, 1, 1]);
   });
 });
 

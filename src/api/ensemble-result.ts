@@ -9,7 +9,7 @@ export interface MemberReport extends CallSpan {
   readonly status: MemberStatus;
   /** Why it did not answer; undefined when it did, or when it was given up for an answer without it. */
   readonly code: ErrorCode | undefined;
-  /** What was selected of its answer for the combiner; undefined unless `ok`. */
+  /** What was selected of its answer for the combiner; undefined unless `ok`, also where a default stood in. */
   readonly output: unknown;
   /** From the ensemble's call to the member's end. */
   readonly latencyMs: number;
@@ -24,13 +24,20 @@ export interface MemberReport extends CallSpan {
   /** The executor that it was last sent to; empty when it was not. */
   readonly executor: string;
   readonly attempts: number;
-  /** Of the application: one request is served by one version from edge to last member (D9). */
+  /**
+   * Of the application that the member belongs to: a request is served by one version from edge to last member (D9).
+   * Empty for handles that belong to none yet.
+   */
   readonly version: string;
 }
 
 export interface EnsembleResult<R> {
   readonly value: R;
-  /** True when a member is missing. */
+  /**
+   * False when the answer is the whole ensemble's: every member answered, or those that did not were cancelled because
+   * they could no longer change the decision. True when one was late, failed, refused or left out, also where a default
+   * stood in for it.
+   */
   readonly degraded: boolean;
   /** In the order in which the members were given. */
   readonly members: readonly MemberReport[];

@@ -6,59 +6,16 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
 import { FakeCallPort, type PlannedEnd } from "./call-port.fake.ts";
 import { type Combiner, mean, vote, weightedMean } from "./combiners.ts";
-import { runInContext, type TracedContext } from "./context.ts";
+import { runInContext } from "./context.ts";
+import { failure, rejection, reportsOf, type Scorer, scorers, statuses } from "./ensemble.fake.ts";
 import { ensemble } from "./ensemble.ts";
-import type { EnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult, MemberReport, MemberStatus } from "./ensemble-result.ts";
 import type { Handle } from "./handle.ts";
 import { createHandle } from "./handle-proxy.ts";
+import { FakeContext } from "./traced-context.fake.ts";
 
-interface Scorer {
-  score(input: unknown): Promise<number>;
-}
-
-const failure = (code: ErrorCode, turns = 0): PlannedEnd => ({
-  error: new TuttiError(code, `it was ${code}`),
-  turns,
-});
-
-/** Members m0, m1 … that end as planned, in an ensemble. */
-function scorers(
-  plans: readonly PlannedEnd[],
-  options: Partial<EnsembleOptions<number, number, number>> = {},
-) {
-  const port = new FakeCallPort(({ deployment }) => plans[Number(deployment.slice(1))]!);
-  const members = plans.map((_, index) =>
-    createHandle<Scorer>({ deployment: `m${index}`, port, options: {} }),
-  );
-  return { port, members, all: ensemble<Scorer, number, number>(members, { combine: mean, ...options }) };
-}
-
-const contextOf = (deadlineAtMs: number): TracedContext => ({
-  requestId: "r-1",
-  deadlineAtMs,
-  priority: 0,
-  lean: false,
-  signal: new AbortController().signal,
-  replica: "Supervisor#0",
-  application: "offers",
-  applicationVersion: "v7",
-  degraded: false,
-  recordStage: () => {},
-  noteCalls: () => {},
-});
-
+const contextOf = (deadlineAtMs: number) => new FakeContext({ deadlineAtMs, priority: 0 });
 const inMs = (ms: number) => performance.now() + ms;
-const statuses = (members: readonly MemberReport[]) => members.map(({ status }) => status);
-
-async function rejection(call: Promise<unknown>): Promise<TuttiError> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(TuttiError);
-  return error as TuttiError;
-}
 
 describe("an ensemble whose members all answer", () => {
   it("resolves to their combination, not degraded, with a report of each in its order", async () => {
@@ -92,8 +49,7 @@ describe("an ensemble whose members all answer", () => {
 
   it("tells the version of the application in each report (D9)", async () => {
     const { all } = scorers([{ value: 1 }, { value: 2 }]);
-    const { members } = await runInContext(contextOf(inMs(1000)), () => all.score(1));
-    expect(members.map(({ version }) => version)).toEqual(["v7", "v7"]);
+    expect((await all.score(1)).members.map(({ version }) => version)).toEqual(["v7", "v7"]);
   });
 });
 
@@ -163,7 +119,7 @@ describe("any ensemble", () => {
           if (expected.rejects) {
             const error = await rejection(call);
             expect(error.code).toBe("BelowQuorum");
-            members = error.details?.["members"] as MemberReport[];
+            members = reportsOf(error);
             expect(seen).toEqual([]);
           } else {
             const result: EnsembleResult<number> = await call;
@@ -206,12 +162,7 @@ describe("the quorum", () => {
   it("rejects as soon as it cannot be reached, and cancels the rest", async () => {
     const { all, port } = scorers([failure("PeerClosed"), {}, failure("Overloaded"), {}], { quorum: 3 });
     const error = await rejection(runInContext(contextOf(inMs(60_000)), () => all.score(1)));
-    expect(statuses(error.details?.["members"] as MemberReport[])).toEqual([
-      "failed",
-      "cancelled",
-      "shed",
-      "cancelled",
-    ]);
+    expect(statuses(reportsOf(error))).toEqual(["failed", "cancelled", "shed", "cancelled"]);
     expect(port.cancelled).toEqual(["m1", "m3"]);
   });
 
@@ -221,7 +172,7 @@ describe("the quorum", () => {
     const { all } = scorers([late, late, late, late], { quorum: 0.75 });
     const error = await rejection(all.score(1));
     expect(error.code).toBe("BelowQuorum");
-    const members = error.details?.["members"] as MemberReport[];
+    const members = reportsOf(error);
     expect(members.map(({ name }) => name)).toEqual(["m0", "m1", "m2", "m3"]);
     expect(statuses(members)).toEqual(["late", "late", "cancelled", "cancelled"]);
   });
@@ -233,8 +184,8 @@ describe("the quorum", () => {
     const error = await rejection(all.score(1));
     expect(error.message).toBe("1 of 3 members answered, 2 are needed; m1 shed: it was Overloaded");
     expect(error.details?.["missing"]).toEqual([
-      { name: "m1", status: "shed", reason: "it was Overloaded" },
-      { name: "m2", status: "failed", reason: "it was PeerClosed" },
+      { name: "m1", status: "shed", required: false, reason: "it was Overloaded" },
+      { name: "m2", status: "failed", required: false, reason: "it was PeerClosed" },
     ]);
     expect(error.status).toBe(503);
   });
@@ -393,7 +344,8 @@ describe("an answer that is some rows of a shared result", () => {
     const labels = { label: new Tensor("string", ["cat", "dog"], [2]) };
     const counts = { count: new Tensor("int64", BigInt64Array.of(3n, 5n), [2, 1]) };
     expect((await scorers([rowsFrom(1, 1, counts)]).all.score(1)).value).toBe(5);
-    const { all } = scorers([rowsFrom(1, 1, labels)]);
+    const combine = (answers: readonly { value: unknown }[]) => answers.length;
+    const { all } = scorers([rowsFrom(1, 1, labels)], { combine });
     expect((await all.score(1)).members[0]?.output).toBe("dog");
   });
 });
@@ -413,17 +365,16 @@ describe("a signal given to an ensemble", () => {
     const { all, port } = scorers([{}, {}]);
     const call = all.with({ signal: controller.signal }).score(1);
     controller.abort();
-    expect(statuses((await rejection(call)).details?.["members"] as MemberReport[])).toEqual([
-      "cancelled",
-      "cancelled",
-    ]);
+    expect(statuses(reportsOf(await rejection(call)))).toEqual(["cancelled", "cancelled"]);
     expect(port.cancelled).toEqual(["m0", "m1"]);
   });
 
-  it("that has aborted before ends the call too", async () => {
+  it("that has aborted before has no member called", async () => {
     const { all, port } = scorers([{}, {}]);
-    await rejection(all.with({ signal: AbortSignal.abort() }).score(1));
-    expect(port.cancelled).toEqual(["m0", "m1"]);
+    const error = await rejection(all.with({ signal: AbortSignal.abort() }).score(1));
+    expect(error.code).toBe("Cancelled");
+    expect(statuses(reportsOf(error))).toEqual(["cancelled", "cancelled"]);
+    expect(port.calls).toEqual([]);
   });
 
   it("does nothing once the call has ended", async () => {

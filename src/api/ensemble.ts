@@ -1,5 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { EnsembleCall } from "./ensemble-call.ts";
+import { askedMembers, EnsembleCall, type EnsemblePlan } from "./ensemble-call.ts";
 import { type EnsembleOptions, resolveEnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult } from "./ensemble-result.ts";
 import type { CallOptions, Handle } from "./handle.ts";
@@ -26,13 +26,20 @@ type OutputOf<T> = {
 /**
  * One caller of many deployments that answers by its deadline.
  *
- * A call goes to all members at once and resolves when all have ended, or when the ensemble's own deadline passes:
- * the request's minus `reserveMs`, or `deadlineMs` from now when that is sooner. With at least `quorum` answers it
- * resolves to their combination, labelled `degraded` when a member is missing; with fewer it rejects with
- * `BelowQuorum`, as soon as that is certain, saying which were missing and why. What is still running is cancelled.
+ * A call goes to all members at once and ends at the first of:
+ * - all have ended, or the ensemble's own deadline passes: the request's minus `reserveMs`, or `deadlineMs` from now
+ *   when that is sooner;
+ * - enough have answered, and the combiner knows that the others can no longer change the decision (E4);
+ * - it is certain that `quorum`, `required` or `minWeight` cannot be met any more;
+ * - the request is given up, or the call's signal aborts.
  *
- * Invariants: **E1** the value is the combiner over exactly the members reported `ok`. **E2** nothing is dropped
- * silently: every member has a report. **E3** one call ends once, at the latest by its deadline.
+ * With enough answers it resolves to their combination, labelled `degraded` when a member is missing; else it rejects
+ * with `BelowQuorum`, saying which were missing and why, or with why it was given up (`Cancelled`). What is still out is
+ * cancelled. While the edge is overloaded (`lean`), the `optional` members are not asked, and reported as `shed`.
+ *
+ * Invariants: **E1** the value is the combiner over exactly the members reported `ok`, and the defaults of the others
+ * where that is asked for. **E2** nothing is dropped silently: every member has a report. **E3** one call ends once, at
+ * the latest by its deadline. **E4** ending before all members have never changes the decision.
  *
  * @throws TuttiError `InvalidOptions` naming the option.
  */
@@ -48,14 +55,23 @@ export function ensemble<T, V, R>(
       const message = `ensemble: give call options to the ensemble, not to its member ${target.deployment}`;
       throw new TuttiError("InvalidOptions", message);
     }
-    return { name: target.deployment, target };
+    return target;
   });
   if (targets.length === 0) throw new TuttiError("InvalidOptions", "ensemble: there are no members");
-  const names = targets.map(({ name }) => name);
+  const names = targets.map(({ deployment }) => deployment);
   const resolved = resolveEnsembleOptions(names, options);
+  const whole = askedMembers(targets, resolved, () => true);
+  const plan: EnsemblePlan<V, R> = Object.freeze({
+    targets,
+    options: resolved,
+    whole,
+    lean: resolved.optional.includes(true)
+      ? askedMembers(targets, resolved, (member) => !resolved.optional[member])
+      : whole,
+  });
   const build = (callOptions: CallOptions): Ensemble<T, R> =>
     createEnsemble<T, R>(
-      (method, args) => new EnsembleCall(targets, resolved, callOptions, method, args).result,
+      (method, args) => new EnsembleCall(plan, callOptions, method, args).result,
       (more) => build({ ...callOptions, ...checkCallOptions(more) }),
     );
   return build({});

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { FakeCallPort } from "./call-port.fake.ts";
 import type { CallPort, RequestScope } from "./call-port.ts";
-import { runInContext, type TracedContext } from "./context.ts";
+import { runInContext } from "./context.ts";
 import type { CallOptions } from "./handle.ts";
 import { createHandle, handleTarget } from "./handle-proxy.ts";
+import { FakeContext } from "./traced-context.fake.ts";
 
 interface Echo {
   echo(value: unknown): Promise<unknown>;
@@ -14,22 +15,7 @@ interface Echo {
 const echoing = () => new FakeCallPort(({ method, args }) => (method === "echo" ? { value: args[0] } : {}));
 const handleTo = (port: CallPort) => createHandle<Echo>({ deployment: "Echo", port, options: {} });
 
-function contextOf(scope: Partial<RequestScope>): TracedContext {
-  return {
-    requestId: "r-1",
-    deadlineAtMs: Number.POSITIVE_INFINITY,
-    priority: 1,
-    lean: false,
-    signal: new AbortController().signal,
-    replica: "Caller#0",
-    application: "app",
-    applicationVersion: "1",
-    degraded: false,
-    recordStage: () => {},
-    noteCalls: () => {},
-    ...scope,
-  };
-}
+const contextOf = (scope: Partial<RequestScope>) => new FakeContext(scope);
 
 describe("a handle", () => {
   it("calls a method by name with the arguments as they are", async () => {
@@ -190,5 +176,37 @@ describe("a signal given to a handle", () => {
     expect(await handleTo(port).with({ signal: controller.signal }).echo(1)).toBe(1);
     controller.abort();
     expect(port.cancelled).toEqual([]);
+  });
+});
+
+describe("a call made for a request", () => {
+  const during = <R>(context: FakeContext, run: () => R) => runInContext(context, run);
+
+  it("is cancelled when the request is given up", async () => {
+    const context = new FakeContext();
+    const port = echoing();
+    const call = during(context, () => handleTo(port).slow());
+    context.abort();
+    await expect(call).rejects.toMatchObject({ code: "Cancelled" });
+    expect(port.cancelled).toEqual(["Echo"]);
+  });
+
+  it("is not made when the request has been given up, and says why", async () => {
+    const context = new FakeContext();
+    context.abort(new TuttiError("DeadlineExceeded", "the deadline passed"));
+    const port = echoing();
+    await expect(during(context, () => handleTo(port).echo(1))).rejects.toMatchObject({
+      code: "DeadlineExceeded",
+      started: "no",
+    });
+    expect(port.calls).toEqual([]);
+  });
+
+  it("is let go of when it ends", async () => {
+    const context = new FakeContext();
+    await during(context, () => handleTo(echoing()).echo(1));
+    expect(context.adopted.size).toBe(0);
+    context.abort();
+    expect(context.groups).toHaveLength(1);
   });
 });

@@ -2,7 +2,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace, CallSpan, CallStatus } from "../observe/call-group.ts";
 import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import type { CallPort, PendingCall, RequestScope } from "./call-port.ts";
-import { currentContext } from "./context.ts";
+import { currentContext, type TracedContext } from "./context.ts";
 import type { CallOptions, Handle } from "./handle.ts";
 import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
 
@@ -11,6 +11,8 @@ export interface HandleTarget {
   readonly deployment: string;
   readonly port: CallPort;
   readonly options: CallOptions;
+  /** Of the application that the handle belongs to; undefined for one that is not running. */
+  readonly version?: string;
 }
 
 const targets = new WeakMap<object, HandleTarget>();
@@ -79,7 +81,12 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
       const { signal } = target.options;
       if (signal?.aborted)
         return reject(new TuttiError("Cancelled", "the signal was aborted", { started: "no" }));
-      const noteCall = callNoter(target, method);
+      const served = currentContext();
+      if (served?.abortReason !== undefined) {
+        const { code, message } = served.abortReason;
+        return reject(new TuttiError(code, message, { started: "no" }));
+      }
+      const noteCall = served === undefined ? undefined : callNoter(target, method, served);
       let pending: PendingCall | undefined;
       const onAbort = () => pending?.cancel();
       pending = target.port.dispatch({
@@ -90,19 +97,19 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
         hedge: target.options.hedge ?? false,
         onEnd: (outcome, stats, place) => {
           signal?.removeEventListener("abort", onAbort);
+          if (pending !== undefined) served?.release(pending);
           noteCall?.(outcome, stats, place);
           if (outcome.ok) resolve(outcome.value);
           else reject(outcome.error);
         },
       });
+      served?.adopt(pending);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
 }
 
-/** Tells the request being served, if there is one, how the call that begins now will have ended. */
-function callNoter({ deployment, port }: HandleTarget, method: string) {
-  const served = currentContext();
-  if (served === undefined) return undefined;
+/** Tells the request being served how the call that begins now will have ended. */
+function callNoter({ deployment, port }: HandleTarget, method: string, served: TracedContext) {
   const startedAtMs = port.clock.now();
   return (outcome: CallOutcome, { queueUs, runUs, batchItems }: CallStats, place: CallPlace | undefined) => {
     const endedAtMs = port.clock.now();

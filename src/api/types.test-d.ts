@@ -4,7 +4,7 @@
 import { application } from "./application.ts";
 import { type Batched, batched } from "./batched.ts";
 import type { BoundDeployment } from "./binding.ts";
-import { mean, vote } from "./combiners.ts";
+import { decisive, mean, vote } from "./combiners.ts";
 import { deployment } from "./deployment.ts";
 import { type Ensemble, ensemble } from "./ensemble.ts";
 import type { EnsembleResult } from "./ensemble-result.ts";
@@ -230,6 +230,30 @@ export async function ensembles(): Promise<void> {
   ensemble(scorers, { quorum: 2 });
   // @ts-expect-error: what is no handle
   ensemble([{ score: 1 }], { combine: mean });
+
+  const whole = ensemble(scorers, {
+    combine: decisive(mean, { min: 0, max: 1, decide: (value) => value >= 0.5 }),
+    required: ["a"],
+    optional: ["b"],
+    minWeight: 2,
+    onMissing: "default",
+    default: (member) => member.length,
+    hedge: true,
+  });
+  same<typeof whole, Ensemble<Scorer, number>>(true);
+  ensemble(scorers, { combine: mean, onMissing: "default", default: 0.5 });
+  // @ts-expect-error: what stands in for an answer is of the answers' type
+  ensemble(scorers, { combine: mean, onMissing: "default", default: "text" });
+  // @ts-expect-error: also where a function says it
+  ensemble(scorers, { combine: mean, onMissing: "default", default: () => "text" });
+  // @ts-expect-error: no such way
+  ensemble(scorers, { combine: mean, onMissing: "skip" });
+  // @ts-expect-error: a list of names
+  ensemble(scorers, { combine: mean, required: "a" });
+  // @ts-expect-error: votes are not decided by a number
+  decisive(vote, { min: 0, max: 1, decide: Boolean });
+  // @ts-expect-error: a decision has bounds
+  decisive(mean, { decide: Boolean });
 
   const voted = await ensemble(labellers, { combine: vote }).label([1]);
   same<typeof voted.value, string | number>(true);

@@ -14,8 +14,13 @@ interface BuildableClass {
  *
  * @throws TuttiError `StartFailed` with what the class threw.
  */
-export async function buildInstance(binding: ClassBinding, port: CallPort): Promise<object> {
-  const toHandle = ({ name }: Binding) => createHandle<unknown>({ deployment: name, port, options: {} });
+export async function buildInstance(
+  binding: ClassBinding,
+  port: CallPort,
+  applicationVersion: string,
+): Promise<object> {
+  const toHandle = ({ name }: Binding) =>
+    createHandle<unknown>({ deployment: name, port, options: {}, version: applicationVersion });
   const args = binding.args.map((arg) => mapBindings(arg, toHandle));
   const { options, name } = binding;
   // `bind` checked the arguments against the class's own parameters; here they are only handed on.

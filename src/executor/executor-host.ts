@@ -235,7 +235,7 @@ export class ExecutorHost implements PeerService {
       target: spec.target,
       deployment: spec.deployment,
       options: binding.options,
-      instance: await buildInstance(binding, this.#router),
+      instance: await buildInstance(binding, this.#router, application.version),
       routes: binding === application.ingress ? application.routes : undefined,
       clock: this.#clock,
       counters: this.#router.counters,

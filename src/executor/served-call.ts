@@ -1,3 +1,4 @@
+import type { PendingCall } from "../api/call-port.ts";
 import type { TracedContext } from "../api/context.ts";
 import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -35,6 +36,8 @@ export class ServedCall implements TracedContext, EndedCall {
   #abortReason: TuttiError | undefined;
   readonly #clock: Clock;
   #cancelTimer: CancelTimer | undefined;
+  /** Calls of its own that are out; nearly always one at a time. */
+  #adopted: PendingCall[] = [];
 
   constructor(call: IncomingCall, servedBy: ServedBy, clock: Clock) {
     this.requestId = call.requestId;
@@ -80,7 +83,17 @@ export class ServedCall implements TracedContext, EndedCall {
     if (this.groups.length < MAX_GROUPS) this.groups.push(group);
   }
 
-  /** Why nobody wants the answer any more; undefined while somebody does. */
+  adopt(call: PendingCall): void {
+    this.#adopted.push(call);
+  }
+
+  release(call: PendingCall): void {
+    const place = this.#adopted.indexOf(call);
+    if (place < 0) return;
+    const last = this.#adopted.pop()!;
+    if (last !== call) this.#adopted[place] = last;
+  }
+
   get abortReason(): TuttiError | undefined {
     return this.#abortReason;
   }
@@ -90,6 +103,9 @@ export class ServedCall implements TracedContext, EndedCall {
     this.#abortReason = reason;
     this.#cancelTimer?.();
     this.#controller?.abort(reason);
+    const adopted = this.#adopted;
+    this.#adopted = [];
+    for (const call of adopted) call.cancel();
   }
 
   /** The call has its reply: nothing of it may go off later. */
