@@ -43,7 +43,7 @@ export function runCommand(): Command {
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
     .option(
       "--heartbeat-timeout-ms <n>",
-      "silence after which an executor is replaced (default: 2000)",
+      "silence after which an executor is replaced (default: 1000)",
       wholeNumber,
     )
     .option("--loading-timeout-ms <n>", "the same while it loads or imports (default: 120000)", wholeNumber)
@@ -146,6 +146,8 @@ const count = (n: number, one: string, many: string): string => `${n} ${n === 1 
 
 function tell(event: RunnerEvent): void {
   if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
+  else if (event.type === "retiring")
+    say(`${event.slot}: executor ${event.executor} is being replaced: ${event.reason}`);
   else if (event.type === "fill-failed") {
     say(
       `${event.slot}: could not be started: ${event.reason}; next try in ${Math.round(event.retryInMs)} ms`,

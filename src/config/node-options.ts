@@ -9,7 +9,10 @@ export interface NodeOptions {
   readonly codeExecutors?: number;
   /** Processes kept started and empty, to take over after a crash. Default 1. */
   readonly spares?: number;
-  /** An executor that is silent for longer (and is not loading) is replaced. Default 2,000. */
+  /**
+   * An executor that is silent for longer (and is not loading) is replaced; after a quarter of it, callers that have a
+   * choice ask elsewhere. Default 1,000.
+   */
   readonly heartbeatTimeoutMs?: number;
   /** The same while it loads models or imports the application. Default 120,000. */
   readonly loadingTimeoutMs?: number;
@@ -39,7 +42,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): ResolvedNodeOptio
     codeExecutors: wholeNumber("node: codeExecutors", options.codeExecutors, { default: 2, min: 1, max: 64 }),
     spares: wholeNumber("node: spares", options.spares, { default: 1, min: 0, max: 16 }),
     heartbeatTimeoutMs: finiteNumber("node: heartbeatTimeoutMs", options.heartbeatTimeoutMs, {
-      default: 2000,
+      default: 1000,
       min: 250,
     }),
     loadingTimeoutMs: finiteNumber("node: loadingTimeoutMs", options.loadingTimeoutMs, {

@@ -230,6 +230,88 @@ describe("an executor that is lost", () => {
   });
 });
 
+describe("an executor that is silent", () => {
+  it("keeps its replicas, and routers are told until it answers again", async () => {
+    const { runner, executors, snapshots, routed } = run(TWO);
+    await runner.start();
+    const silentIds = () =>
+      snapshots.at(-1)!.executors.flatMap(({ id, isSilent }) => (isSilent === true ? [id] : []));
+    runner.silent(executors[1]!, true);
+    expect(silentIds()).toEqual(["x1"]);
+    expect(routed()).toHaveLength(3);
+    runner.silent(executors[1]!, false);
+    expect(silentIds()).toEqual([]);
+  });
+
+  it("and hosts nothing is no news", async () => {
+    const { runner, snapshots } = run(TWO);
+    await runner.start();
+    const before = snapshots.length;
+    runner.silent(new FakeExecutor("x9", TWO), true);
+    expect(snapshots).toHaveLength(before);
+  });
+});
+
+describe("an executor that is to be replaced while it serves", () => {
+  const REASON = "it uses 400 MB, more than its limit of 300 MB";
+
+  it("serves until another has taken over, then finishes what it has, then ends", async () => {
+    const { runner, executors, snapshots, routed, events } = run(TWO);
+    await runner.start();
+    const [old] = executors;
+    const before = snapshots.length;
+    await runner.retire(old!, REASON);
+    for (const { deployments } of snapshots.slice(before)) {
+      expect(deployments.find(({ name }) => name === "Offers")?.replicas).toHaveLength(2);
+      expect(deployments.find(({ name }) => name === "Features")?.replicas).toHaveLength(1);
+    }
+    expect(routed()).toEqual(["Features@x2", "Offers@x1", "Offers@x2"]);
+    expect(typesOf(old!)).toEqual(["import", "host", "drain"]);
+    expect(old!.hasEnded).toBe(true);
+    expect(events.slice(2)).toMatchObject([
+      { type: "retiring", executor: "x0", reason: REASON },
+      { type: "filled", executor: "x2" },
+    ]);
+    runner.lost(old!, REASON);
+    expect(events).toHaveLength(4);
+  });
+
+  it("and dies before another has taken over has its slot filled once", async () => {
+    const { runner, executors, routed } = run(TWO, (_, index) => {
+      // As it comes, the one it is to take over from dies.
+      if (index !== 2) return;
+      executors[0]!.kill();
+      runner.lost(executors[0]!, "out of memory");
+    });
+    await runner.start();
+    await runner.retire(executors[0]!, REASON);
+    await expect.poll(() => runner.readiness().ready, POLL).toBe(true);
+    expect(routed()).toHaveLength(3);
+    expect(executors.filter(({ hasEnded }) => !hasEnded)).toHaveLength(2);
+  });
+
+  it("ends where nobody can take over, and is replaced like any other that is lost", async () => {
+    const { runner, executors } = run(TWO, (executor, index) => {
+      if (index === 2) executor.hostError = { code: "StartFailed", message: "no memory" };
+    });
+    await runner.start();
+    await runner.retire(executors[0]!, REASON);
+    expect(executors[0]!.hasEnded).toBe(true);
+    expect(executors[2]!.hasEnded).toBe(true);
+    runner.lost(executors[0]!, REASON);
+    await expect.poll(() => runner.readiness().ready, POLL).toBe(true);
+  });
+
+  it("just ends when it hosts nothing", async () => {
+    const { runner, events } = run(TWO);
+    await runner.start();
+    const spare = new FakeExecutor("x9", TWO);
+    await runner.retire(spare, REASON);
+    expect(spare.hasEnded).toBe(true);
+    expect(events).toHaveLength(2);
+  });
+});
+
 describe("a replica whose health checks failed", () => {
   it("is replaced in place, and no other", async () => {
     // Four replicas in two executors: each has two of one deployment.

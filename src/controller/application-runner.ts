@@ -43,6 +43,8 @@ export interface ApplicationRunnerOptions {
 
 export type RunnerEvent =
   | { readonly type: "lost"; readonly slot: string; readonly executor: string; readonly reason: string }
+  /** It is to be replaced while it still serves. */
+  | { readonly type: "retiring"; readonly slot: string; readonly executor: string; readonly reason: string }
   | { readonly type: "filled"; readonly slot: string; readonly executor: string; readonly tookMs: number }
   | {
       readonly type: "fill-failed";
@@ -55,6 +57,8 @@ const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
 const ROUTE_TIMEOUT_MS = 5000;
 const DRAIN_TIMEOUT_MS = 20_000;
+/** How long one that is being replaced may finish what it has. */
+const RETIRE_DRAIN_MS = 5000;
 
 /**
  * Keeps one application running: its slots filled, its routes told. Level-triggered in the small: whatever ended, the
@@ -68,6 +72,8 @@ export class ApplicationRunner {
   readonly #random: () => number;
   readonly #slots = new Map<Slot, SlotState>();
   readonly #failures = new Map<Slot, number>();
+  /** Executors that do not answer as they should. */
+  readonly #silent = new Set<Executor>();
   #graph: ApplicationGraph | undefined;
   #sha256Of = new Map<string, string>();
   #nextTarget = 1;
@@ -122,11 +128,37 @@ export class ApplicationRunner {
   /** An executor has ended: its replicas leave the routes at once, its slot is filled anew. */
   lost(executor: Executor, reason: string): void {
     const slot = this.#slotOf(executor);
+    this.#silent.delete(executor);
     if (slot === undefined || this.#stopping) return;
     this.#options.onEvent({ type: "lost", slot: slot.name, executor: executor.id, reason });
     this.#slots.set(slot, { kind: "filling" });
     this.#publish();
     void this.#refill(slot);
+  }
+
+  /** An executor does not answer as it should, or does so again: routers are told, and ask elsewhere meanwhile. */
+  silent(executor: Executor, isSilent: boolean): void {
+    if (isSilent) this.#silent.add(executor);
+    else this.#silent.delete(executor);
+    if (this.#slotOf(executor) !== undefined && !this.#stopping) this.#publish();
+  }
+
+  /**
+   * Replaces an executor that still serves: first its slot is filled by another, then it finishes what it has, then it
+   * ends. One that nobody else knows just ends.
+   */
+  async retire(executor: Executor, reason: string): Promise<void> {
+    const slot = this.#slotOf(executor);
+    if (slot === undefined) return executor.kill(reason);
+    this.#options.onEvent({ type: "retiring", slot: slot.name, executor: executor.id, reason });
+    try {
+      await this.#fillOnce(slot, undefined, executor);
+      await executor.order({ type: "drain", deadlineMs: RETIRE_DRAIN_MS }, RETIRE_DRAIN_MS + 1000);
+    } catch {
+      // Nobody could take over, or it did not get so far as to finish: it ends, and its slot, if it still has one, is
+      // filled as that of any other that is lost.
+    }
+    executor.kill(reason);
   }
 
   /** Replaces replicas whose health checks failed, in place. */
@@ -185,7 +217,8 @@ export class ApplicationRunner {
     }
   }
 
-  async #fillOnce(slot: Slot, imported: Executor | undefined): Promise<void> {
+  /** @param predecessor who fills the slot until then, and may have ended meanwhile. */
+  async #fillOnce(slot: Slot, imported: Executor | undefined, predecessor?: Executor): Promise<void> {
     const startedAtMs = this.#clock.now();
     const { acquire, hostTimeoutMs } = this.#options;
     const executor = imported ?? (await acquire(slot.kind));
@@ -197,6 +230,9 @@ export class ApplicationRunner {
       // It may have ended between its last answer and now; then nobody would tell this slot again.
       if (executor.hasEnded)
         throw new TuttiError("StartFailed", `executor ${executor.id} ended while it was filled`);
+      // Then the slot is being filled by another already.
+      if (predecessor !== undefined && this.#slotOf(predecessor) !== slot)
+        return executor.kill("it is not needed any more");
       this.#slots.set(slot, { kind: "filled", executor, live });
     } catch (thrown) {
       executor.kill("its slot could not be filled");
@@ -292,7 +328,8 @@ export class ApplicationRunner {
     for (const state of this.#slots.values()) {
       if (state.kind !== "filled") continue;
       const { id, socketPath } = state.executor;
-      executors.set(id, { id, socketPath });
+      const isSilent = this.#silent.has(state.executor);
+      executors.set(id, { id, socketPath, ...(isSilent ? { isSilent } : {}) });
     }
     return {
       version: this.#version,

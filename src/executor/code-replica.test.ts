@@ -597,3 +597,21 @@ describe("a call under suspicion (D10)", () => {
     expect(sink.begunCalls).toEqual([{ id: 1, company: 1 }]);
   });
 });
+
+describe("a class that computes", () => {
+  it("is known by its longest call, which it forgets slowly; one that waits says nothing", async () => {
+    const { replica, sink, call, clock, instance } = hostHanging({ compute: true });
+    const take = async (id: number, runMs: number) => {
+      call(id, "wait", [id]);
+      clock.block(runMs);
+      instance.open.get(id)!();
+      await sink.replyTo(id);
+    };
+    expect(replica.longestRunUs).toBe(250_000);
+    await take(1, 2000);
+    expect(replica.longestRunUs).toBe(2_000_000);
+    await take(2, 10);
+    expect(replica.longestRunUs).toBe(1_900_000);
+    expect(hostHanging().replica.longestRunUs).toBe(0);
+  });
+});

@@ -39,6 +39,11 @@ export interface CodeReplicaOptions {
   readonly recorder?: CallRecorder;
 }
 
+/** What a class that computes is taken to need for one call before it has shown it. */
+const FIRST_COMPUTE_US = 250_000;
+/** How much of its longest call it keeps with each shorter one. */
+const COMPUTE_FORGETS = 0.95;
+
 /**
  * One instance of a user's class. Only methods found on the class when it was built, and its batched fields, can be
  * called by name: a name in a frame is never looked up on the object itself.
@@ -66,6 +71,7 @@ export class CodeReplica implements HostedReplica {
   #ongoing = 0;
   /** Calls that were given up and have not returned. */
   #hung = 0;
+  #longestRunUs = FIRST_COMPUTE_US;
   #closed = false;
 
   constructor({
@@ -111,6 +117,11 @@ export class CodeReplica implements HostedReplica {
   }
 
   readonly backlogUs = 0;
+
+  /** Learned for classes that compute, and only for them: others may wait as long as they like without blocking. */
+  get longestRunUs(): number {
+    return this.#options.compute ? this.#longestRunUs : 0;
+  }
 
   cost(): CostReport | undefined {
     return undefined;
@@ -297,6 +308,7 @@ export class CodeReplica implements HostedReplica {
       return;
     }
     accepted.hasEnded = true;
+    if (stats.runUs > 0) this.#longestRunUs = Math.max(stats.runUs, this.#longestRunUs * COMPUTE_FORGETS);
     this.#ongoing -= 1;
     if (suspect !== undefined) this.#quarantine?.remove(suspect);
     served.end();

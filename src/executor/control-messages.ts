@@ -69,7 +69,7 @@ export interface ExecutorStatus {
   readonly ongoing: number;
   readonly backlogUs: number;
   readonly rssMb: number;
-  /** The longest that one batch of a hosted model is predicted to take: so long its thread may well be silent. */
+  /** The longest that a batch of a model, or a call of a class that computes, takes: so long it may well be silent. */
   readonly longestRunMs: number;
   /** Targets whose health check failed three times in a row, with the reason. */
   readonly unhealthy: readonly { readonly target: number; readonly reason: string }[];

@@ -8,7 +8,7 @@ import { OnnxModelLoader } from "./model-loader.ts";
 
 /**
  * The main module of an executor's process. It lives as long as its node: when the connection to the node or its
- * standard input ends, so does it, whatever it is doing.
+ * standard input ends, so does it. While its thread is blocked it sees neither: then the node's reaper ends it.
  */
 const NODE_CONNECT_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 2000;

@@ -168,7 +168,7 @@ export class ExecutorHost implements PeerService {
     return {
       ongoing: this.replicas.ongoing,
       backlogUs: this.#lane.backlogUs,
-      longestRunMs: this.#lane.longestRunMs,
+      longestRunMs: this.replicas.longestRunMs,
       rssMb: process.memoryUsage.rss() / 2 ** 20,
       unhealthy: this.#health.unhealthy,
       counts: this.#router.counters.snapshot(),

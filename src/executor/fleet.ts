@@ -18,6 +18,10 @@ export interface FleetOptions {
   /** An executor that was handed out has ended, unasked. */
   readonly onLost: (executor: ManagedExecutor, reason: string) => void;
   readonly onLoad: (executorId: string, load: LoadReport) => void;
+  /** It does not answer as it should, or does so again: routers may ask elsewhere meanwhile. */
+  readonly onSilence: (executor: ManagedExecutor, isSilent: boolean) => void;
+  /** It has grown beyond its limit: to be replaced while it still answers. */
+  readonly onTooLarge: (executor: ManagedExecutor, reason: string) => void;
   /** Default the system's. */
   readonly clock?: Clock;
 }
@@ -128,10 +132,19 @@ export class Fleet {
     });
     this.#all.set(id, executor);
     executor.ready.then(
-      () => this.#heartbeats.set(id, new Heartbeat(executor, this.#options.heartbeat, this.#clock)),
+      () => this.#heartbeats.set(id, this.#watch(executor)),
       () => {}, // told by `onEnded`
     );
     return executor;
+  }
+
+  #watch(executor: ManagedExecutor): Heartbeat {
+    const { heartbeat, onSilence, onTooLarge } = this.#options;
+    const events = {
+      onSilence: (isSilent: boolean) => onSilence(executor, isSilent),
+      onTooLarge: (reason: string) => onTooLarge(executor, reason),
+    };
+    return new Heartbeat(executor, heartbeat, events, this.#clock);
   }
 
   #ended(executor: ManagedExecutor, reason: string): void {

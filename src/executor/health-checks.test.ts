@@ -15,6 +15,7 @@ function patient(target: number, ...results: readonly ("well" | "hangs" | Error)
     ongoing: 0,
     backlogUs: 0,
     queuedItems: 0,
+    longestRunUs: 0,
     accept: () => {},
     cancel: () => {},
     withdraw: () => {},

@@ -41,5 +41,7 @@ export interface HostedReplica {
   /** Predicted µs of the work that waits. */
   readonly backlogUs: number;
   readonly queuedItems: number;
+  /** So long its thread may well be busy with one piece of its work, in µs; 0 for what only waits. */
+  readonly longestRunUs: number;
   cost(): CostReport | undefined;
 }

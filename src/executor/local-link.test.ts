@@ -20,6 +20,7 @@ class ManualReplica implements HostedReplica {
   readonly deployment = "manual";
   readonly backlogUs = 0;
   readonly queuedItems = 0;
+  readonly longestRunUs = 0;
   readonly accepted: AcceptedCall[] = [];
   readonly cancelled: number[] = [];
   readonly withdrawn: unknown[] = [];

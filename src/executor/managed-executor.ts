@@ -28,7 +28,7 @@ const EXIT_GRACE_MS = 50;
  * process of its own or a simulated one, is a subclass's.
  *
  * - **X1** It ends once, whatever ends first: what runs it, the connection, or a kill; `onEnded` says why.
- * - **X2** Nothing of it runs on: ending kills.
+ * - **X2** Nothing of it runs on: ending kills; the node's own end is what the `Reaper` is for.
  */
 export abstract class ManagedExecutor implements WatchedExecutor {
   readonly id: string;

@@ -60,13 +60,6 @@ export class ModelLane implements ReplicaLane {
     return this.#lastRan;
   }
 
-  /** The longest batch that could be run now. */
-  get longestRunMs(): number {
-    let longestUs = 0;
-    for (const replica of this.#replicas) longestUs = Math.max(longestUs, replica.longestRunUs);
-    return longestUs / 1000;
-  }
-
   wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;

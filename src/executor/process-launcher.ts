@@ -4,6 +4,7 @@ import { listenUnix, type UnixListener } from "../wire/socket-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { ExecutorLauncher, LaunchOrder } from "./executor-launcher.ts";
 import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process.ts";
+import { Reaper } from "./reaper.ts";
 
 export interface ProcessLauncherOptions
   extends Pick<ExecutorProcessOptions, "entry" | "nodeFlags" | "env" | "startTimeoutMs" | "onOutput"> {
@@ -16,6 +17,7 @@ export interface ProcessLauncherOptions
 /** Starts executors as child processes, which connect to a unix socket. */
 export class ProcessLauncher implements ExecutorLauncher {
   readonly #options: ProcessLauncherOptions;
+  readonly #reaper = new Reaper();
   #listener: UnixListener | undefined;
 
   constructor(options: ProcessLauncherOptions) {
@@ -28,7 +30,7 @@ export class ProcessLauncher implements ExecutorLauncher {
 
   launch({ id, token, onEnded }: LaunchOrder): ExecutorProcess {
     const { runDirectory, modelCacheDirectory, ...options } = this.#options;
-    return new ExecutorProcess({
+    const executor = new ExecutorProcess({
       ...options,
       boot: {
         id,
@@ -39,9 +41,16 @@ export class ProcessLauncher implements ExecutorLauncher {
       },
       onEnded,
     });
+    const { pid } = executor;
+    if (pid !== undefined) {
+      this.#reaper.add(pid);
+      void executor.exited.then(() => this.#reaper.remove(pid));
+    }
+    return executor;
   }
 
   async close(): Promise<void> {
+    await this.#reaper.close();
     await this.#listener?.close();
   }
 

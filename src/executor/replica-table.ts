@@ -41,6 +41,13 @@ export class ReplicaTable {
     return ongoing;
   }
 
+  /** The longest that this process may well be silent for. */
+  get longestRunMs(): number {
+    let longestUs = 0;
+    for (const { longestRunUs } of this.#replicas.values()) longestUs = Math.max(longestUs, longestRunUs);
+    return longestUs / 1000;
+  }
+
   /** From now on calls are refused as not started, so that their callers go elsewhere. */
   drain(): void {
     this.#draining = true;

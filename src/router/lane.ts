@@ -24,6 +24,8 @@ export class Lane {
   readonly id: string;
   /** The executor is this process itself. */
   readonly isLocal: boolean;
+  /** Its node says that it does not answer: blocked or stopped, as far as one knows. */
+  isSilent = false;
   #link: Link | undefined;
   #pendingUs = 0;
   #reportedUs = 0;
@@ -46,6 +48,11 @@ export class Lane {
   close(): void {
     this.#link = undefined;
     this.#reportedUs = 0;
+  }
+
+  /** To be asked before one that is not. */
+  get isResponsive(): boolean {
+    return this.#link !== undefined && !this.isSilent;
   }
 
   backlogUs(nowMs: number): number {

@@ -100,7 +100,8 @@ export class ReplicaSet {
   }
 
   /**
-   * The replica for the next call, among those whose executor is connected; those in `avoid` only if there is no other.
+   * The replica for the next call, among those whose executor is connected; those in `avoid`, and those whose executor
+   * is silent, only if there is no other.
    * A replica in this very executor is taken before all: a call that stays in its process costs nothing to carry.
    *
    * Calls of one tick to a class that only waits follow the first of them: they share a frame on the way, and what
@@ -113,10 +114,19 @@ export class ReplicaSet {
   ): RoutedReplica | undefined {
     if (this.#local !== undefined && avoid === undefined) return this.#local;
     let candidates: readonly RoutedReplica[] = this.replicas;
-    if (avoid !== undefined || candidates.some(({ lane }) => lane.link === undefined)) {
+    if (avoid !== undefined || !candidates.every(({ lane }) => lane.isResponsive)) {
       const open = candidates.filter(({ lane }) => lane.link !== undefined);
-      const fresh = avoid === undefined ? open : open.filter(({ lane }) => !avoid.has(lane));
-      candidates = fresh.length > 0 ? fresh : open;
+      const responsive = orAll(
+        open.filter(({ lane }) => !lane.isSilent),
+        open,
+      );
+      candidates =
+        avoid === undefined
+          ? responsive
+          : orAll(
+              responsive.filter(({ lane }) => !avoid.has(lane)),
+              responsive,
+            );
     }
     if (candidates.length <= 1) return candidates[0];
     if (this.#waits && avoid === undefined) return this.#follow(candidates, nowMs, random);
@@ -129,7 +139,7 @@ export class ReplicaSet {
     random: () => number,
   ): RoutedReplica | undefined {
     const leader = this.#leader;
-    if (leader?.lane.link !== undefined && this.#followers < MAX_FOLLOWING) {
+    if (leader?.lane.isResponsive === true && this.#followers < MAX_FOLLOWING) {
       this.#followers += 1;
       return leader;
     }
@@ -166,6 +176,9 @@ export class ReplicaSet {
     this.#ongoing.calls -= 1;
   }
 }
+
+/** The best of them if there are any, else whatever there is. */
+const orAll = <T>(best: readonly T[], all: readonly T[]): readonly T[] => (best.length > 0 ? best : all);
 
 /** The replica's load as of a moment. */
 export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {

@@ -373,6 +373,41 @@ describe("the place that a call's end names", () => {
   });
 });
 
+describe("an executor that its node calls silent", () => {
+  const silent = (version: number, ...ids: readonly string[]): RoutingSnapshot => {
+    const given = snapshot(version, [m]);
+    const executors = given.executors.map((one) => (ids.includes(one.id) ? { ...one, isSilent: true } : one));
+    return { ...given, executors };
+  };
+
+  it("is asked only when there is no other, and like any other once it answers again", () => {
+    const { router, link } = network([m]);
+    router.apply(silent(2, "x1"));
+    for (let i = 0; i < 20; i++) callTo(router);
+    expect([link("x1").sent.length, link("x2").sent.length]).toEqual([0, 20]);
+    router.apply(silent(3, "x1", "x2"));
+    for (let i = 0; i < 20; i++) callTo(router);
+    expect(link("x1").sent.length).toBeGreaterThan(0);
+    router.apply(silent(4));
+    const before = link("x1").sent.length;
+    for (let i = 0; i < 20; i++) callTo(router);
+    expect(link("x1").sent.length).toBeGreaterThan(before);
+  });
+
+  it("is not asked for a second attempt while another may be", () => {
+    const third = { target: 3, executor: "x3" };
+    const { router, link, kill } = network([{ ...idempotentM, replicas: [...m.replicas, third] }]);
+    const given = snapshot(2, [{ ...idempotentM, replicas: [...m.replicas, third] }]);
+    const executors = given.executors.map((one) => (one.id === "x3" ? { ...one, isSilent: true } : one));
+    router.apply({ ...given, executors });
+    callTo(router);
+    const [first, other] = link("x1").sent.length > 0 ? ["x1", "x2"] : ["x2", "x1"];
+    kill(first!, "maybe");
+    expect(link(other!).sent).toHaveLength(1);
+    expect(link("x3").sent).toHaveLength(0);
+  });
+});
+
 describe("a failed attempt (R3)", () => {
   it.each([
     ["no", false, "is repeated elsewhere"],

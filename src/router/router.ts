@@ -61,8 +61,12 @@ export class Router implements CallPort {
     this.#snapshot = snapshot;
     const wanted = new Set(snapshot.executors.map(({ id }) => id));
     for (const executor of snapshot.executors) {
-      if (this.#lanes.has(executor.id)) continue;
-      this.#lanes.set(executor.id, new Lane(executor.id, executor.id === this.#options.localExecutor));
+      const known = this.#lanes.get(executor.id);
+      const lane = known ?? new Lane(executor.id, executor.id === this.#options.localExecutor);
+      // Whoever reads this in the executor itself is the proof that it goes on.
+      lane.isSilent = executor.isSilent === true && !lane.isLocal;
+      if (known !== undefined) continue;
+      this.#lanes.set(executor.id, lane);
       this.#options.connect(executor);
     }
     for (const id of this.#lanes.keys()) {

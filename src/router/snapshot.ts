@@ -9,6 +9,8 @@ export interface RoutingSnapshot {
 export interface ExecutorAddress {
   readonly id: string;
   readonly socketPath: string;
+  /** It does not answer its node as it should: whoever has a choice asks elsewhere. */
+  readonly isSilent?: boolean;
 }
 
 export interface DeploymentRoute {

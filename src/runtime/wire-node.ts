@@ -31,7 +31,9 @@ export interface NodeWiring {
 }
 
 export const INLINE_ID = "inline";
-const HEARTBEAT_INTERVAL_MS = 250;
+const HEARTBEAT_INTERVAL_MS = 100;
+/** This share of the silence that ends an executor is enough to ask elsewhere. */
+const SILENT_SHARE = 0.25;
 const NOTHING_IS_INLINE = () => false;
 
 /** Joins router, fleet and runner: what a node is behind its edge. */
@@ -59,6 +61,7 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
     spares: options.spares,
     heartbeat: {
       intervalMs: HEARTBEAT_INTERVAL_MS,
+      silentAfterMs: Math.max(2 * HEARTBEAT_INTERVAL_MS, SILENT_SHARE * options.heartbeatTimeoutMs),
       timeoutMs: options.heartbeatTimeoutMs,
       loadingTimeoutMs: options.loadingTimeoutMs,
       memoryLimitMb: options.executorMemoryLimitMb,
@@ -68,6 +71,8 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
       router.laneClosed(executor.id);
       runner.lost(executor, reason);
     },
+    onSilence: (executor, isSilent) => runner.silent(executor, isSilent),
+    onTooLarge: (executor, reason) => void runner.retire(executor, reason),
     onLoad: (executorId, load) => router.lane(executorId)?.report(load, clock.now()),
   });
   const inline = wiring.inline?.(router);

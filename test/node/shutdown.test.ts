@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
 import { OpenLoopLoad } from "../support/open-loop-load.ts";
+import { commandOf } from "../support/processes.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -70,5 +71,31 @@ describe("SIGKILL of the node", () => {
       `executors ended ${Math.round(performance.now() - killedAtMs)} ms after their node was killed`,
     );
     expect(await waiting).toBeInstanceOf(Error);
+  });
+
+  test("ends those too that could not notice: one whose thread is blocked, and one that is stopped", async () => {
+    await using node = await TuttiProcess.ready(FAULTS, {
+      args: ["--port", "0", "--heartbeat-timeout-ms", "60000"],
+    });
+    using client = new HttpClient(node.port);
+    const waiting = client.get("/block").catch((error: Error) => error);
+    const line = await waitFor(() => /blocking (\d+)/.exec(node.stdout), { what: "the loop to begin" });
+    const blocked = Number(line[1]);
+    const stopped = node.executors.find(({ pid }) => pid !== blocked)!.pid;
+    process.kill(stopped, "SIGSTOP");
+    node.signal("SIGKILL");
+    await waitFor(() => node.executorPids.length === 0, { what: "the executors to end", timeoutMs: 2000 });
+    expect(await waiting).toBeInstanceOf(Error);
+  });
+
+  test("leaves it to another reaper when the first one was killed", async () => {
+    await using node = await TuttiProcess.ready(FAULTS);
+    const reaper = () => node.executorPids.find((pid) => commandOf(pid).includes("tutti-reaper"));
+    const first = reaper()!;
+    process.kill(first, "SIGKILL");
+    await waitFor(() => reaper() !== undefined && reaper() !== first, { what: "another reaper" });
+    for (const { pid } of node.executors) process.kill(pid, "SIGSTOP");
+    node.signal("SIGKILL");
+    await waitFor(() => node.executorPids.length === 0, { what: "the executors to end", timeoutMs: 2000 });
   });
 });

@@ -22,6 +22,8 @@ try {
     log,
     onEvent: (event) => {
       if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
+      if (event.type === "retiring")
+        say(`${event.slot}: executor ${event.executor} is being replaced: ${event.reason}`);
     },
     onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
   });

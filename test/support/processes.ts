@@ -19,6 +19,8 @@ export function isRunning(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
+export const commandOf = (pid: number): string => readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+
 export type ExecutorKind = "lane" | "code" | "spare";
 
 export interface SeenExecutor {
