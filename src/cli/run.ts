@@ -12,6 +12,7 @@ interface RunFlags {
   readonly port?: number;
   readonly lanes?: number;
   readonly spares?: number;
+  readonly laneNiceness?: number;
   readonly codeExecutors?: number;
   readonly heartbeatTimeoutMs?: number;
   readonly loadingTimeoutMs?: number;
@@ -42,6 +43,11 @@ export function runCommand(): Command {
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
     .option(
+      "--lane-niceness <n>",
+      "by how much executors that compute give way to those that wait (default: 5)",
+      wholeNumber,
+    )
+    .option(
       "--heartbeat-timeout-ms <n>",
       "silence after which an executor is replaced (default: 1000)",
       wholeNumber,
@@ -66,6 +72,7 @@ const NODE_FLAGS = [
   "lanes",
   "codeExecutors",
   "spares",
+  "laneNiceness",
   "heartbeatTimeoutMs",
   "loadingTimeoutMs",
   "executorMemoryLimitMb",

@@ -8,6 +8,7 @@ const BOUNDS: Readonly<
   lanes: { min: 1, max: 256, whole: true, default: availableParallelism() },
   codeExecutors: { min: 1, max: 64, whole: true, default: 2 },
   spares: { min: 0, max: 16, whole: true, default: 1 },
+  laneNiceness: { min: 0, max: 19, whole: true, default: 5 },
   heartbeatTimeoutMs: { min: 250, whole: false, default: 1000 },
   loadingTimeoutMs: { min: 1000, whole: false, default: 120_000 },
   executorMemoryLimitMb: { min: 128, whole: false, default: 4096 },

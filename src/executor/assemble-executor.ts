@@ -9,6 +9,7 @@ import { ExecutorLinks } from "./executor-links.ts";
 import type { HostedReplica } from "./hosted-replica.ts";
 import { LocalLink } from "./local-link.ts";
 import type { ModelLoader } from "./model-loader.ts";
+import type { OwnProcess } from "./own-process.ts";
 
 export interface ExecutorParts {
   readonly id: string;
@@ -17,6 +18,8 @@ export interface ExecutorParts {
   readonly dial: (executor: ExecutorAddress) => Promise<Transport>;
   readonly models: ModelLoader;
   readonly importApplication: (module: string) => Promise<Application>;
+  /** The process, if the executor has one to itself. */
+  readonly ownProcess?: OwnProcess;
   /** Default the system's. */
   readonly clock?: Clock;
   /** In [0, 1), for the router's choices and for what is sampled. Default `Math.random`. */
@@ -52,6 +55,7 @@ export function assembleExecutor(parts: ExecutorParts): AssembledExecutor {
     router,
     models: parts.models,
     importApplication: parts.importApplication,
+    ...(parts.ownProcess === undefined ? {} : { ownProcess: parts.ownProcess }),
     ...(parts.random === undefined ? {} : { random: parts.random }),
     ...(parts.wrapReplica === undefined ? {} : { wrapReplica: parts.wrapReplica }),
   });

@@ -17,6 +17,8 @@ export interface ExecutorBoot {
   readonly token: string;
   /** A directory of this node alone, where its executors share compact forms of models. */
   readonly modelCacheDirectory: string;
+  /** Added to the niceness of an executor that computes, so that processes which only wait run first. */
+  readonly laneNiceness: number;
 }
 
 export interface ModelSpecToHost {

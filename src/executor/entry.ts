@@ -5,6 +5,7 @@ import { assembleExecutor } from "./assemble-executor.ts";
 import type { ExecutorBoot } from "./control-messages.ts";
 import { loadApplication } from "./load-application.ts";
 import { OnnxModelLoader } from "./model-loader.ts";
+import { ownProcess } from "./own-process.ts";
 
 /**
  * The main module of an executor's process. It lives as long as its node: when the connection to the node or its
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     dial: ({ socketPath }) => connectUnix(socketPath, DEFAULT_WIRE_LIMITS, CONNECT_TIMEOUT_MS),
     models: new OnnxModelLoader({ directory: boot.modelCacheDirectory }),
     importApplication: loadApplication,
+    ownProcess: ownProcess(boot.laneNiceness),
   });
   await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => executor.accept(transport));
   const toNode = await connectUnix(boot.nodeSocket, DEFAULT_WIRE_LIMITS, NODE_CONNECT_TIMEOUT_MS);

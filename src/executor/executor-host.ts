@@ -28,6 +28,7 @@ import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 import { ModelLane } from "./model-lane.ts";
 import type { ModelLoader } from "./model-loader.ts";
 import { ModelReplica } from "./model-replica.ts";
+import { NO_PROCESS, type OwnProcess } from "./own-process.ts";
 import { ReplicaTable } from "./replica-table.ts";
 
 /** How often the end of a drain is looked for. */
@@ -40,6 +41,8 @@ export interface ExecutorHostOptions {
   readonly importApplication: (module: string) => Promise<Application>;
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
   readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
+  /** The process, if the executor has one to itself. */
+  readonly ownProcess?: OwnProcess;
   /** In [0, 1), draws what is sampled of its calls. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -56,6 +59,7 @@ export class ExecutorHost implements PeerService {
   readonly #router: Router;
   readonly #options: ExecutorHostOptions;
   readonly #recorder: CallRecorder;
+  readonly #process: OwnProcess;
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
@@ -63,6 +67,7 @@ export class ExecutorHost implements PeerService {
   constructor(options: ExecutorHostOptions) {
     const { router } = options;
     this.#options = options;
+    this.#process = options.ownProcess ?? NO_PROCESS;
     this.#router = router;
     this.#clock = router.clock;
     this.#health = new HealthChecks(this.#clock);
@@ -84,7 +89,7 @@ export class ExecutorHost implements PeerService {
   }
 
   loadReport(): LoadReport {
-    return this.replicas.loadReport();
+    return this.replicas.loadReport(this.#process.busyFraction(this.#clock.now()));
   }
 
   /** While a lane runs, its next replies are a batch away. */
@@ -215,6 +220,7 @@ export class ExecutorHost implements PeerService {
   }
 
   async #loadModel(spec: ModelSpecToHost): Promise<HostedReplica> {
+    this.#process.giveWay();
     const loaded = await this.#options.models.load(spec);
     const samples = await warmUp(loaded, { now: () => this.#clock.now() });
     const replica = new ModelReplica(spec, loaded, samples, this.#lane);
@@ -231,6 +237,7 @@ export class ExecutorHost implements PeerService {
         `this executor's module has no class deployment ${spec.deployment}`,
       );
     }
+    if (binding.options.compute) this.#process.giveWay();
     const replica = new CodeReplica({
       target: spec.target,
       deployment: spec.deployment,

@@ -12,6 +12,8 @@ export interface ProcessLauncherOptions
   readonly runDirectory: string;
   /** The same for the compact forms of models. */
   readonly modelCacheDirectory: string;
+  /** Of executors that compute. */
+  readonly laneNiceness: number;
 }
 
 /** Starts executors as child processes, which connect to a unix socket. */
@@ -29,7 +31,7 @@ export class ProcessLauncher implements ExecutorLauncher {
   }
 
   launch({ id, token, onEnded }: LaunchOrder): ExecutorProcess {
-    const { runDirectory, modelCacheDirectory, ...options } = this.#options;
+    const { runDirectory, modelCacheDirectory, laneNiceness, ...options } = this.#options;
     const executor = new ExecutorProcess({
       ...options,
       boot: {
@@ -38,6 +40,7 @@ export class ProcessLauncher implements ExecutorLauncher {
         socketPath: path.join(runDirectory, `${id}.sock`),
         token,
         modelCacheDirectory,
+        laneNiceness,
       },
       onEnded,
     });

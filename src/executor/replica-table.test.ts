@@ -102,16 +102,16 @@ describe("the replicas of an executor", () => {
 
   it("report their load: the time to do all that waits, how much that is, and the costs that are news", async () => {
     const { table, sessions, sink } = tableOf(7, 8);
-    expect(table.loadReport()).toEqual({ backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [] });
+    expect(table.loadReport(0.25)).toEqual({ backlogUs: 0, queuedItems: 0, busyFraction: 0.25, costs: [] });
     sessions.get(7)!.hold();
     for (let id = 0; id < 4; id++) table.accept(incoming(id, { target: 7, args: [column(id)] }), sink);
-    const report = table.loadReport();
+    const report = table.loadReport(0);
     expect(report.queuedItems).toBeGreaterThanOrEqual(3);
     expect(report.backlogUs).toBeGreaterThan(0);
     sessions.get(7)!.release();
     await sink.replyTo(3);
     await expect
-      .poll(() => table.loadReport().costs.map(({ target }) => target), { interval: 1, timeout: 10_000 })
+      .poll(() => table.loadReport(0).costs.map(({ target }) => target), { interval: 1, timeout: 10_000 })
       .toEqual([7]);
   });
 });

@@ -77,11 +77,12 @@ export class ReplicaTable {
     this.#replicas.get(target)?.withdraw(id, part, from, abort);
   }
 
-  loadReport(): LoadReport {
+  /** @param processBusy share of a core that the process used of late. */
+  loadReport(processBusy: number): LoadReport {
     let queuedItems = 0;
     for (const replica of this.#replicas.values()) queuedItems += replica.queuedItems;
     const costs: CostReport[] = this.#lane.lastRan.map((replica) => replica.cost());
-    const { backlogUs, busyFraction } = this.#lane;
-    return { backlogUs, queuedItems, busyFraction, costs };
+    const { backlogUs } = this.#lane;
+    return { backlogUs, queuedItems, busyFraction: Math.max(this.#lane.busyFraction, processBusy), costs };
   }
 }

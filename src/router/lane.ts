@@ -30,6 +30,12 @@ export class Lane {
   #pendingUs = 0;
   #reportedUs = 0;
   #reportedAtMs = 0;
+  #outstanding = 0;
+  /** Since when it has calls and has said nothing. */
+  #quietSinceMs = 0;
+  #busyFraction = 0;
+  /** Deployments whose calls gather here. */
+  homes = 0;
   readonly #costs = new Map<number, CostReport>();
 
   constructor(id: string, isLocal: boolean) {
@@ -59,21 +65,36 @@ export class Lane {
     return Math.max(this.#pendingUs, this.#reportedUs - (nowMs - this.#reportedAtMs) * 1000);
   }
 
+  /** Share of one core that the executor used of late, as it last said. */
+  get busyFraction(): number {
+    return this.#busyFraction;
+  }
+
+  /** How long it has had calls and has not been heard; 0 when it has none. */
+  silentMs(nowMs: number): number {
+    return this.#outstanding === 0 ? 0 : nowMs - this.#quietSinceMs;
+  }
+
   costOf(target: number): CostReport | undefined {
     return this.#costs.get(target);
   }
 
-  sent(costUs: number): void {
+  sent(costUs: number, nowMs: number): void {
+    if (this.#outstanding === 0) this.#quietSinceMs = nowMs;
+    this.#outstanding += 1;
     this.#pendingUs += costUs;
   }
 
   ended(costUs: number): void {
-    this.#pendingUs = Math.max(0, this.#pendingUs - costUs);
+    this.#outstanding -= 1;
+    this.#pendingUs = this.#outstanding === 0 ? 0 : Math.max(0, this.#pendingUs - costUs);
   }
 
   report(load: LoadReport, nowMs: number): void {
     this.#reportedUs = load.backlogUs;
     this.#reportedAtMs = nowMs;
+    this.#quietSinceMs = nowMs;
+    this.#busyFraction = load.busyFraction;
     for (const cost of load.costs) this.#costs.set(cost.target, cost);
   }
 }

@@ -109,8 +109,8 @@ describe("a lane", () => {
 
   it("has at least what was sent and is not answered", () => {
     const lane = new Lane("x1", false);
-    lane.sent(800);
-    lane.sent(200);
+    lane.sent(800, 0);
+    lane.sent(200, 0);
     expect(lane.backlogUs(0)).toBe(1000);
     lane.ended(800);
     expect(lane.backlogUs(0)).toBe(200);
@@ -142,36 +142,86 @@ describe("a lane", () => {
   });
 });
 
+describe("a set of replicas that compute", () => {
+  const backlog = (backlogUs: number) => ({ backlogUs, queuedItems: 0, busyFraction: 0, costs: [] });
+
+  it("gathers its calls on one lane, and the sets of a router are spread over the lanes", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const sets = Array.from({ length: 6 }, () => new ReplicaSet(route, laneOf));
+    const homes = sets.map((set) => set.choose(undefined, 0, Math.random)!.target);
+    expect(homes).toEqual([1, 2, 3, 1, 2, 3]);
+    for (const set of sets) expect(set.choose(undefined, 0, Math.random)).toBe(set.home);
+    expect([...lanes.values()].map((lane) => lane.homes)).toEqual([2, 2, 2]);
+  });
+
+  it("moves one home at a time off a lane that has clearly more to do", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2");
+    const moves = { nextAtMs: 0 };
+    const both = { ...route, replicas: route.replicas.slice(0, 2) };
+    const sets = Array.from({ length: 4 }, () => new ReplicaSet(both, laneOf, undefined, moves));
+    lanes.get("x1")!.report(backlog(40_000), 0);
+    lanes.get("x2")!.report(backlog(28_000), 0);
+    expect(sets.map((set) => set.choose(undefined, 0, first)!.target)).toEqual([2, 2, 1, 2]);
+    expect([lanes.get("x1")!.homes, lanes.get("x2")!.homes]).toEqual([1, 3]);
+    expect(sets[2]!.choose(undefined, 10, first)!.target).toBe(2);
+  });
+
+  it("keeps its home through a new snapshot, and finds another when that is gone", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const before = new ReplicaSet(route, laneOf);
+    expect(before.home?.target).toBe(1);
+    expect(new ReplicaSet(route, laneOf, before).home).toBe(before.home);
+    for (const lane of lanes.values()) lane.homes = lane.id === "x2" ? 5 : 0;
+    expect(new ReplicaSet({ ...route, replicas: route.replicas.slice(1) }, laneOf, before).home?.target).toBe(
+      3,
+    );
+  });
+});
+
 describe("a set of replicas that only wait for others", () => {
   const waiting = { ...route, waits: true };
 
-  it("sends the calls of one tick the way of the first (D6)", async () => {
-    const { laneOf } = lanesOf("x1", "x2", "x3");
-    const set = new ReplicaSet(waiting, laneOf);
-    let draws = 0;
-    const random = () => (draws++ % 3) / 3;
-    const chosen = new Set(Array.from({ length: 10 }, () => set.choose(undefined, 0, random)?.target));
-    expect(chosen.size).toBe(1);
+  const busy = (busyFraction: number) => ({ backlogUs: 0, queuedItems: 0, busyFraction, costs: [] });
+  const call = (set: ReplicaSet, nowMs: number) => {
+    const replica = set.choose(undefined, nowMs, Math.random)!;
+    replica.waitingItems += 1;
+    replica.lane.sent(1000, nowMs);
+    return replica.target;
+  };
+
+  it("sends their calls to the first, while that has time left (D6)", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
+    lanes.get("x1")!.report(busy(0.6), 0);
+    expect(new Set(Array.from({ length: 40 }, () => call(set, 1)))).toEqual(new Set([1]));
   });
 
-  it("spreads the calls of different ticks, and of one tick that brings very many", async () => {
+  it("spreads them when it is busy, and packs them again when all together are not", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2", "x3");
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
+    lanes.get("x1")!.report(busy(0.8), 0);
+    expect(new Set(Array.from({ length: 40 }, () => call(set, 1))).size).toBe(3);
+    for (const id of ["x1", "x2", "x3"]) lanes.get(id)!.report(busy(0.1), 2);
+    expect(new Set(Array.from({ length: 5 }, () => call(set, 3)))).toEqual(new Set([1]));
+  });
+
+  it("asks others when the first has nearly as many calls as it takes", () => {
     const { laneOf } = lanesOf("x1", "x2", "x3");
-    const set = new ReplicaSet(waiting, laneOf);
-    const chosen: number[] = [];
-    const call = () => {
-      const replica = set.choose(undefined, 0, first)!;
-      replica.waitingItems += 1;
-      replica.lane.sent(1000);
-      chosen.push(replica.target);
-    };
-    call();
-    await new Promise(setImmediate);
-    call();
-    expect(new Set(chosen).size).toBe(2);
-    for (let i = 0; i < 40; i++) call();
-    expect(
-      Math.max(...[1, 2, 3].map((target) => chosen.filter((one) => one === target).length)),
-    ).toBeLessThan(30);
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 8 }, laneOf);
+    const targets = Array.from({ length: 12 }, () => call(set, 0));
+    expect(targets.slice(0, 6)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(new Set(targets.slice(6)).size).toBeGreaterThan(1);
+    expect(targets.filter((target) => target === 1).length).toBeLessThan(8);
+  });
+
+  it("asks others when the first has calls and has been silent", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2");
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
+    expect(call(set, 0)).toBe(1);
+    expect(call(set, 90)).toBe(1);
+    expect(call(set, 110)).toBe(2);
+    lanes.get("x1")!.report(busy(0), 111);
+    expect(call(set, 112)).toBe(1);
   });
 
   it("does not follow to a replica whose executor went away, nor on a second attempt", () => {

@@ -1,23 +1,29 @@
 import { calledMethod } from "../api/http-call.ts";
-import { type Clock, systemClock } from "../clock/clock.ts";
 import type { CallPlace } from "../observe/call-group.ts";
-import { chooseReplica, type ReplicaLoad } from "../policy/choose-replica.ts";
+import { chooseReplica, predictedFinishUs, type ReplicaLoad } from "../policy/choose-replica.ts";
+import { gather, quietAfterMoveMs } from "../policy/gather.ts";
+import { isSpread, type WaitingLoad } from "../policy/pack.ts";
 import type { Lane } from "./lane.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
 
 /** Before a replica has said what it costs: calls are counted, not timed. */
 const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
 
-/**
- * Calls in a row that may follow one another to a replica that only waits. More than that are worth another core.
- */
-const MAX_FOLLOWING = 16;
+/** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
+const PACKED_FRACTION = 0.75;
+/** An executor that has calls and said nothing for so long may be stuck: the next calls are spread. */
+const SILENT_MS = 100;
+
+/** When a home last moved; shared by all sets of a router, since one move at a time is enough. */
+export interface HomeMoves {
+  nextAtMs: number;
+}
 
 /**
  * One replica and what this router has outstanding there. It is its own load: the choice is made for each member of
  * each fan-out, and must not make garbage. So is it the place of a call whose first attempt was the last.
  */
-export class RoutedReplica implements ReplicaLoad, CallPlace {
+export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   readonly attempts = 1;
   readonly sentAtMs = 0;
   readonly target: number;
@@ -39,6 +45,10 @@ export class RoutedReplica implements ReplicaLoad, CallPlace {
     return this.lane.backlogUs(this.nowMs);
   }
 
+  get busyFraction(): number {
+    return this.lane.busyFraction;
+  }
+
   get fixedUs(): number {
     return (this.lane.costOf(this.target) ?? UNKNOWN_COST).fixedUs;
   }
@@ -53,13 +63,14 @@ export class ReplicaSet {
   readonly name: string;
   readonly #idempotent: boolean | ReadonlySet<string>;
   readonly #maxOngoing: number;
-  readonly #clock: Clock;
   readonly replicas: readonly RoutedReplica[];
   readonly #local: RoutedReplica | undefined;
   readonly #waits: boolean;
-  /** Where the first call of this tick went, for those that follow it. */
-  #leader: RoutedReplica | undefined;
-  #followers = 0;
+  readonly #moves: HomeMoves;
+  /** Where the calls of a deployment that computes gather; see `gather`. */
+  #home: RoutedReplica | undefined;
+  /** The calls of a class that only waits go to more than one replica; see `isSpread`. */
+  #spread = false;
   /** Shared with the sets before and after this one: calls end where they began. */
   readonly #ongoing: { calls: number };
 
@@ -68,9 +79,9 @@ export class ReplicaSet {
     route: DeploymentRoute,
     laneOf: (executor: string) => Lane | undefined,
     previous?: ReplicaSet,
-    clock: Clock = systemClock,
+    moves: HomeMoves = { nextAtMs: 0 },
   ) {
-    this.#clock = clock;
+    this.#moves = moves;
     this.name = route.name;
     this.#idempotent = typeof route.idempotent === "boolean" ? route.idempotent : new Set(route.idempotent);
     this.#maxOngoing = route.maxOngoing;
@@ -82,6 +93,16 @@ export class ReplicaSet {
     });
     this.#waits = route.waits;
     this.#local = this.replicas.find(({ lane }) => lane.isLocal);
+    this.#spread = previous?.isSpread ?? false;
+    this.#settle(this.replicas.find((replica) => replica === previous?.home) ?? fewestHomes(this.replicas));
+  }
+
+  get isSpread(): boolean {
+    return this.#spread;
+  }
+
+  get home(): RoutedReplica | undefined {
+    return this.#home;
   }
 
   get outstanding(): number {
@@ -104,8 +125,8 @@ export class ReplicaSet {
    * is silent, only if there is no other.
    * A replica in this very executor is taken before all: a call that stays in its process costs nothing to carry.
    *
-   * Calls of one tick to a class that only waits follow the first of them: they share a frame on the way, and what
-   * they cause shares frames again (D6). Two executors that got half each would cost nearly twice as many.
+   * Calls of a deployment that computes gather at its home, those of a class that only waits at its first replica, as
+   * long as there is no reason to go elsewhere: together they cost less (D6, D7).
    */
   choose(
     avoid: ReadonlySet<Lane> | undefined,
@@ -129,28 +150,49 @@ export class ReplicaSet {
             );
     }
     if (candidates.length <= 1) return candidates[0];
-    if (this.#waits && avoid === undefined) return this.#follow(candidates, nowMs, random);
-    return this.#best(candidates, nowMs, random);
+    if (avoid !== undefined) return this.#best(candidates, nowMs, random);
+    return this.#waits ? this.#pack(candidates, nowMs, random) : this.#gather(candidates, nowMs, random);
   }
 
-  #follow(
+  #pack(
     candidates: readonly RoutedReplica[],
     nowMs: number,
     random: () => number,
   ): RoutedReplica | undefined {
-    const leader = this.#leader;
-    if (leader?.lane.isResponsive === true && this.#followers < MAX_FOLLOWING) {
-      this.#followers += 1;
-      return leader;
+    this.#spread = isSpread(candidates, this.#spread);
+    const first = candidates[0]!;
+    const takesMore =
+      !this.#spread &&
+      first.waitingItems < this.#maxOngoing * PACKED_FRACTION &&
+      first.lane.silentMs(nowMs) < SILENT_MS;
+    return takesMore ? first : this.#best(candidates, nowMs, random);
+  }
+
+  #gather(
+    candidates: readonly RoutedReplica[],
+    nowMs: number,
+    random: () => number,
+  ): RoutedReplica | undefined {
+    const at = candidates.indexOf(this.#home!);
+    if (at < 0) return this.#best(candidates, nowMs, random);
+    const home = candidates[at]!;
+    const count = candidates.length;
+    const other = candidates[(at + 1 + Math.floor(random() * (count - 1))) % count]!;
+    const homeUs = predictedFinishUs(loadOf(home, nowMs));
+    const otherUs = predictedFinishUs(loadOf(other, nowMs));
+    const gathering = gather(homeUs, otherUs, nowMs >= this.#moves.nextAtMs);
+    if (gathering === "home") return home;
+    if (gathering === "move") {
+      this.#moves.nextAtMs = nowMs + quietAfterMoveMs(homeUs - otherUs);
+      home.lane.homes -= 1;
+      this.#settle(other);
     }
-    if (leader === undefined) {
-      this.#clock.onNextTurn(() => {
-        this.#leader = undefined;
-      });
-    }
-    this.#followers = 0;
-    this.#leader = this.#best(candidates, nowMs, random);
-    return this.#leader;
+    return other;
+  }
+
+  #settle(home: RoutedReplica | undefined): void {
+    this.#home = home;
+    if (home !== undefined) home.lane.homes += 1;
   }
 
   #best(
@@ -179,6 +221,13 @@ export class ReplicaSet {
 
 /** The best of them if there are any, else whatever there is. */
 const orAll = <T>(best: readonly T[], all: readonly T[]): readonly T[] => (best.length > 0 ? best : all);
+function fewestHomes(replicas: readonly RoutedReplica[]): RoutedReplica | undefined {
+  let fewest: RoutedReplica | undefined;
+  for (const replica of replicas) {
+    if (fewest === undefined || replica.lane.homes < fewest.lane.homes) fewest = replica;
+  }
+  return fewest;
+}
 
 /** The replica's load as of a moment. */
 export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {

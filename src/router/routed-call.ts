@@ -121,7 +121,7 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
     const load = loadOf(replica, nowMs);
     const costUs = predictedFinishUs(load) - load.laneBacklogUs;
     replica.waitingItems += 1;
-    replica.lane.sent(costUs);
+    replica.lane.sent(costUs, nowMs);
     this.#state = { kind: "sent", replica, link, id: link.call(this), costUs };
   }
 

@@ -109,7 +109,7 @@ class LanePart implements FanoutRequest {
     const costUs = predictedFinishUs(load) - load.laneBacklogUs;
     set.began();
     replica.waitingItems += 1;
-    replica.lane.sent(costUs);
+    replica.lane.sent(costUs, nowMs);
     this.targets.push(replica.target);
     this.#members.push({ member, set, replica, costUs });
   }

@@ -4,7 +4,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
-import { ReplicaSet } from "./replica-set.ts";
+import { type HomeMoves, ReplicaSet } from "./replica-set.ts";
 import { type AttemptHistory, RoutedCall } from "./routed-call.ts";
 import { RoutedFanout, refuseMember } from "./routed-fanout.ts";
 import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
@@ -43,6 +43,7 @@ export class Router implements CallPort {
   readonly #deadlines: DeadlineWatch;
   readonly #retry = (call: RoutedCall) => this.#route(call);
   readonly #leave = (call: RoutedCall) => void this.#waiting.delete(call);
+  readonly #homeMoves: HomeMoves = { nextAtMs: 0 };
   #snapshot = EMPTY_SNAPSHOT;
   #sets = new Map<string, ReplicaSet>();
   #closed = false;
@@ -74,11 +75,13 @@ export class Router implements CallPort {
       this.#lanes.delete(id);
       this.#options.disconnect(id);
     }
+    // Each set takes its home again, or another one where its home is gone.
+    for (const lane of this.#lanes.values()) lane.homes = 0;
     const sets = new Map<string, ReplicaSet>();
     for (const route of snapshot.deployments) {
       sets.set(
         route.name,
-        new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name), this.clock),
+        new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name), this.#homeMoves),
       );
     }
     this.#sets = sets;
@@ -218,7 +221,7 @@ export class Router implements CallPort {
   /** A deployment that no snapshot named yet: its calls wait like those of one without replicas (R2). */
   #unknownSet(name: string): ReplicaSet {
     const route = { name, idempotent: false, waits: false, maxOngoing: 1024, replicas: [] };
-    const set = new ReplicaSet(route, () => undefined, undefined, this.clock);
+    const set = new ReplicaSet(route, () => undefined, undefined, this.#homeMoves);
     if (this.#sets.size < 4096) this.#sets.set(name, set);
     return set;
   }

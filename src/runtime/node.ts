@@ -127,6 +127,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
     entry: ENTRY,
     nodeFlags: EXECUTOR_FLAGS,
     env: executorEnvironment(),
+    laneNiceness: nodeOptions.laneNiceness,
     startTimeoutMs: START_TIMEOUT_MS,
     onOutput,
   });

@@ -1,3 +1,4 @@
+import { getPriority } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identityModel, writeModel } from "../onnx/model-proto.ts";
 import { HttpClient } from "../support/http-client.ts";
@@ -26,6 +27,16 @@ afterAll(async () => {
 
 const errorOf = (code: string, more: object = {}) => ({
   error: { code, message: expect.any(String), requestId: expect.any(String), ...more },
+});
+
+describe("executors", () => {
+  test("that compute give way to those that wait, by laneNiceness", () => {
+    const own = getPriority(node.pid);
+    const niceness = node.executorPids.map((pid) => getPriority(pid) - own);
+    // One lane, and the class that computes. The other executors are as urgent as the node.
+    expect(niceness.filter((more) => more === 5)).toHaveLength(2);
+    expect(niceness.filter((more) => more === 0)).toHaveLength(niceness.length - 2);
+  });
 });
 
 describe("a method of the ingress class", () => {

@@ -1,0 +1,45 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { NO_PROCESS, ownProcess } from "./own-process.ts";
+
+describe("the process that an executor has to itself", () => {
+  it("says what share of a core it used of late, looking at most every 100 ms", () => {
+    const own = ownProcess(0);
+    const now = performance.now();
+    expect(own.busyFraction(now + 50)).toBe(0);
+    const { user, system } = process.cpuUsage();
+    // However slow the machine: until some processor time was used.
+    for (let used = 0; used < 60_000; ) {
+      const since = process.cpuUsage({ user, system });
+      used = since.user + since.system;
+    }
+    const busy = own.busyFraction(now + 200);
+    expect(busy).toBeGreaterThan(0.25);
+    expect(busy).toBeLessThanOrEqual(1);
+    expect(own.busyFraction(now + 250)).toBe(busy);
+  });
+
+  it("gives way by as much as it is told, once, and not beyond the lowest priority", () => {
+    const module = fileURLToPath(new URL("./own-process.ts", import.meta.url));
+    const script = `
+      import { getPriority } from "node:os";
+      import { ownProcess } from ${JSON.stringify(module)};
+      const before = getPriority();
+      const own = ownProcess(Number(process.argv[1]));
+      own.giveWay();
+      own.giveWay();
+      console.log(getPriority() - before, getPriority());`;
+    const run = (niceness: string) =>
+      spawnSync(process.execPath, ["--input-type=module", "-e", script, niceness], { encoding: "utf8" })
+        .stdout;
+    expect(run("0")).toMatch(/^0 /);
+    expect(run("3")).toMatch(/^3 /);
+    expect(run("19")).toMatch(/ 19$/m);
+  });
+
+  it("is none of an executor's business where it lives in somebody else's", () => {
+    expect(NO_PROCESS.busyFraction(1e9)).toBe(0);
+    expect(() => NO_PROCESS.giveWay()).not.toThrow();
+  });
+});

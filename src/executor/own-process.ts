@@ -1,0 +1,42 @@
+import { getPriority, setPriority } from "node:os";
+
+/** What an executor does with the process that it has to itself. */
+export interface OwnProcess {
+  /** Share of one core that the process used of late, 0 to 1. */
+  busyFraction(nowMs: number): number;
+  /** From now on it computes for long stretches: processes that only wait run first. */
+  giveWay(): void;
+}
+
+/** An executor inside of somebody else's process: neither is its business. */
+export const NO_PROCESS: OwnProcess = { busyFraction: () => 0, giveWay: () => {} };
+
+/** Between two looks at the processor time used; each is a system call, and a report leaves with every frame of replies. */
+const SAMPLE_MS = 100;
+
+/** @param niceness by how much it gives way, 0 to 19. */
+export function ownProcess(niceness: number): OwnProcess {
+  const initial = getPriority();
+  let usedUs = processorUs();
+  let sampledAtMs = performance.now();
+  let fraction = 0;
+  return {
+    busyFraction(nowMs) {
+      const elapsedMs = nowMs - sampledAtMs;
+      if (elapsedMs < SAMPLE_MS) return fraction;
+      const nowUs = processorUs();
+      fraction = Math.min(1, (nowUs - usedUs) / (elapsedMs * 1000));
+      usedUs = nowUs;
+      sampledAtMs = nowMs;
+      return fraction;
+    },
+    giveWay() {
+      if (niceness > 0) setPriority(Math.min(19, initial + niceness));
+    },
+  };
+}
+
+function processorUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
