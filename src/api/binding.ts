@@ -5,6 +5,7 @@ import { NO_STATS } from "../wire/messages.ts";
 import type { CallPort } from "./call-port.ts";
 import type { Handle } from "./handle.ts";
 import { createHandle, handleTarget } from "./handle-proxy.ts";
+import { streamNames } from "./method-names.ts";
 
 /** A deployment with its constructor arguments: a node of the application's graph. */
 export type Binding = ClassBinding | ModelBinding;
@@ -44,6 +45,8 @@ declare const boundDeployment: unique symbol;
  */
 export type BoundDeployment<T> = Handle<T> & { readonly [boundDeployment]: T };
 
+const NO_STREAMS: ReadonlySet<string> = new Set();
+
 const bindings = new WeakMap<object, Binding>();
 
 const notRunning: CallPort = {
@@ -53,6 +56,7 @@ const notRunning: CallPort = {
     queueMicrotask(() => call.onEnd({ ok: false, error }, NO_STATS));
     return { cancel: () => {} };
   },
+  dispatchStream: (call) => ({ ...notRunning.dispatch(call), grant: () => {} }),
   dispatchMany: (call) => {
     call.deployments.forEach((deployment, member) => {
       const error = notRunningYet(`${deployment}.${call.method}()`);
@@ -69,10 +73,20 @@ function notRunningYet(what: string): TuttiError {
 }
 
 export function bindDeployment<T>(binding: Binding): BoundDeployment<T> {
-  const handle = createHandle<T>({ deployment: binding.name, port: notRunning, options: {} });
+  const handle = createHandle<T>({
+    deployment: binding.name,
+    port: notRunning,
+    options: {},
+    streams: streamsOf(binding),
+  });
   bindings.set(handle, binding);
   // The brand exists only for the compiler.
   return handle as BoundDeployment<T>;
+}
+
+/** Its methods whose handles give streams; a model has none. */
+export function streamsOf(binding: Binding): ReadonlySet<string> {
+  return binding.kind === "class" ? new Set(streamNames(binding.deployedClass.prototype)) : NO_STREAMS;
 }
 
 export function bindingOf(value: unknown): Binding | undefined {

@@ -1,13 +1,24 @@
 import { systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
-import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall, RequestScope } from "./call-port.ts";
+import type {
+  CallPort,
+  OutgoingCall,
+  OutgoingFanout,
+  OutgoingStreamCall,
+  PendingCall,
+  PendingStream,
+  RequestScope,
+} from "./call-port.ts";
 
 /** How one call is to end. Without `value`, `rows` and `error` it ends by its deadline or its cancellation alone. */
 export interface PlannedEnd {
   readonly value?: unknown;
   readonly rows?: RowsOfResult;
   readonly error?: TuttiError;
+  /** Of a stream, before its end. */
+  readonly chunks?: readonly unknown[];
   /** Turns of the event loop before it ends. Default 0: at the end of this one. */
   readonly turns?: number;
   readonly stats?: CallStats;
@@ -29,6 +40,7 @@ export class FakeCallPort implements CallPort {
   readonly cancelled: string[] = [];
   /** Whether each fan-out may be hedged. */
   readonly hedges: boolean[] = [];
+  readonly granted: StreamCredit[] = [];
   readonly #plan: (call: SeenCall) => PlannedEnd;
 
   constructor(plan: (call: SeenCall) => PlannedEnd) {
@@ -43,6 +55,15 @@ export class FakeCallPort implements CallPort {
         throw new Error("rows are planned for a call by itself");
       },
     );
+  }
+
+  /** The planned chunks come first, at the end of this turn; then the planned end. */
+  dispatchStream(call: OutgoingStreamCall): PendingStream {
+    const { chunks = [] } = this.#plan(call);
+    queueMicrotask(() => {
+      for (const chunk of chunks) call.onChunk(chunk, 1);
+    });
+    return { ...this.dispatch(call), grant: (credit) => void this.granted.push(credit) };
   }
 
   dispatchMany(call: OutgoingFanout): PendingCall {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock/clock.ts";
 import type { CallPlace } from "../observe/call-group.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { CallOutcome, CallStats, RowsOfResult } from "../wire/messages.ts";
 
 /** Which request a call belongs to; handed down from the edge to the last member. */
@@ -28,6 +29,12 @@ export interface OutgoingCall extends RequestScope {
   onEnd(outcome: CallOutcome, stats: CallStats, place?: CallPlace): void;
 }
 
+/** A call that may be answered by a stream; `onEnd` then comes after the last chunk, with what the stream returned. */
+export interface OutgoingStreamCall extends OutgoingCall {
+  /** @param bytes what the chunk used of the stream's credit, to be granted again once it is taken. */
+  onChunk(value: unknown, bytes: number): void;
+}
+
 /** One call to each of many deployments, with the same arguments. */
 export interface OutgoingFanout extends RequestScope {
   readonly deployments: readonly string[];
@@ -46,10 +53,16 @@ export interface PendingCall {
   cancel(): void;
 }
 
+export interface PendingStream extends PendingCall {
+  /** Lets more of the stream come: what was taken of it. Without effect once it has ended. */
+  grant(credit: StreamCredit): void;
+}
+
 /** The border between what users write and what carries their calls. */
 export interface CallPort {
   /** The time by which its calls are measured and end. */
   readonly clock: Clock;
   dispatch(call: OutgoingCall): PendingCall;
+  dispatchStream(call: OutgoingStreamCall): PendingStream;
   dispatchMany(call: OutgoingFanout): PendingCall;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { bindingOf, mapBindings } from "./binding.ts";
-import { deployment, methodNames } from "./deployment.ts";
+import { deployment } from "./deployment.ts";
+import { methodNames } from "./method-names.ts";
 
 class Features {
   async get(playerId: string): Promise<string> {

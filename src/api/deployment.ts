@@ -5,7 +5,8 @@ import {
 } from "../config/deployment-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type BoundDeployment, bindDeployment, type DeployableClass } from "./binding.ts";
-import { HANDLE_NAMES, LIFECYCLE_HOOKS } from "./reserved-names.ts";
+import { methodNames } from "./method-names.ts";
+import { HANDLE_NAMES } from "./reserved-names.ts";
 
 /** What the class's `static async create` takes, or else its constructor. */
 export type BindArguments<C> = C extends { create(...args: infer A): unknown }
@@ -70,19 +71,4 @@ export function checkDeploymentName(name: unknown): string {
     `deployment: a name has 1 to 128 letters, digits, dots, dashes or underscores, got ${JSON.stringify(name)}; ` +
       "an anonymous class needs the option name",
   );
-}
-
-/** Methods on the class and those it inherits; batched fields are only known on an instance. */
-export function methodNames(prototype: object): string[] {
-  const names = new Set<string>();
-  for (
-    let at: object | null = prototype;
-    at !== null && at !== Object.prototype;
-    at = Object.getPrototypeOf(at)
-  ) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
-      if (typeof property.value === "function" && !LIFECYCLE_HOOKS.has(name)) names.add(name);
-    }
-  }
-  return [...names];
 }

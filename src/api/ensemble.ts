@@ -3,7 +3,7 @@ import { askedMembers, EnsembleCall, type EnsemblePlan } from "./ensemble-call.t
 import { type EnsembleOptions, resolveEnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult } from "./ensemble-result.ts";
 import type { CallOptions, Handle } from "./handle.ts";
-import { checkCallOptions, handleTarget } from "./handle-proxy.ts";
+import { checkCallOptions, type HandleTarget, handleTarget } from "./handle-proxy.ts";
 import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
 
 type MethodNames<T> = keyof Handle<T> & string;
@@ -71,6 +71,7 @@ export function ensemble<T, V, R>(
   });
   const build = (callOptions: CallOptions): Ensemble<T, R> =>
     createEnsemble<T, R>(
+      targets,
       (method, args) => new EnsembleCall(plan, callOptions, method, args).result,
       (more) => build({ ...callOptions, ...checkCallOptions(more) }),
     );
@@ -82,8 +83,15 @@ const refuseHook = (name: string) => () => {
   throw new TuttiError("InvalidArgument", `${name} is called by the runtime, not through an ensemble`);
 };
 
+/** An ensemble combines one answer of each member: there is none of a stream. */
+const refuseStream = (name: string, deployment: string) => () => {
+  const message = `ensemble: ${deployment}.${name}() is a stream, and streams are not combined; read it by its own handle`;
+  throw new TuttiError("InvalidArgument", message);
+};
+
 /** The cast makes real, name by name, what `Ensemble<T, R>` says; see `createHandle`. */
 function createEnsemble<T, R>(
+  members: readonly HandleTarget[],
   call: (method: string, args: readonly unknown[]) => Promise<EnsembleResult<R>>,
   withOptions: (options: CallOptions) => Ensemble<T, R>,
 ): Ensemble<T, R> {
@@ -93,7 +101,10 @@ function createEnsemble<T, R>(
       if (typeof name === "symbol" || name === "then") return undefined;
       let method = methods.get(name);
       if (method === undefined) {
-        method = LIFECYCLE_HOOKS.has(name) ? refuseHook(name) : (...args: unknown[]) => call(name, args);
+        const stream = members.find(({ streams }) => streams?.has(name));
+        if (LIFECYCLE_HOOKS.has(name)) method = refuseHook(name);
+        else if (stream !== undefined) method = refuseStream(name, stream.deployment);
+        else method = (...args: unknown[]) => call(name, args);
         methods.set(name, method);
       }
       return method;

@@ -78,7 +78,13 @@ describe("readGraph", () => {
 
   it("has routes without their schemas, which cannot travel", () => {
     expect(readGraph(build()).graph.routes).toEqual([
-      { httpMethod: "POST", path: "/:game", method: "offer", fallback: { body: { reason: "$reason" } } },
+      {
+        httpMethod: "POST",
+        path: "/:game",
+        method: "offer",
+        fallback: { body: { reason: "$reason" } },
+        isStream: false,
+      },
     ]);
   });
 

@@ -1,7 +1,7 @@
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Application } from "./application.ts";
-import { type Binding, mapBindings } from "./binding.ts";
+import { type Binding, mapBindings, streamsOf } from "./binding.ts";
 import type { Fallback } from "./http-routes.ts";
 
 /** A deployment as data: what the node knows of it, which never imports user code. */
@@ -29,6 +29,8 @@ export interface GraphRoute {
   readonly path: string;
   readonly method: string;
   readonly fallback: Fallback | undefined;
+  /** The method is an async generator: its answer is a stream. */
+  readonly isStream: boolean;
 }
 
 /** An application as data. */
@@ -67,6 +69,7 @@ export function readGraph(application: Application): {
     specs.push(toSpec(binding, visit));
   };
   visit(application.ingress);
+  const streams = streamsOf(application.ingress);
   return {
     graph: {
       name: application.name,
@@ -79,6 +82,7 @@ export function readGraph(application: Application): {
         path,
         method,
         fallback,
+        isStream: streams.has(method),
       })),
       deployments: specs,
     },

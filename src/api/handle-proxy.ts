@@ -4,6 +4,7 @@ import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import type { CallPort, PendingCall, RequestScope } from "./call-port.ts";
 import { currentContext, type TracedContext } from "./context.ts";
 import type { CallOptions, Handle } from "./handle.ts";
+import { RemoteStream } from "./remote-stream.ts";
 import { LIFECYCLE_HOOKS } from "./reserved-names.ts";
 
 /** What is behind a handle: where its calls go. Read by `ensemble`, which calls many at once. */
@@ -13,6 +14,8 @@ export interface HandleTarget {
   readonly options: CallOptions;
   /** Of the application that the handle belongs to; undefined for one that is not running. */
   readonly version?: string;
+  /** Methods that answer by a stream. Default none. */
+  readonly streams?: ReadonlySet<string>;
 }
 
 const targets = new WeakMap<object, HandleTarget>();
@@ -69,11 +72,25 @@ export function createHandle<T>(target: HandleTarget): Handle<T> {
   return proxy as Handle<T>;
 }
 
-function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]) => Promise<unknown> {
+function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]) => unknown {
   if (LIFECYCLE_HOOKS.has(method)) {
     // Not on access: whatever prints or compares objects looks at their `constructor`.
     return () => {
       throw new TuttiError("InvalidArgument", `${method} is called by the runtime, not through a handle`);
+    };
+  }
+  if (target.streams?.has(method)) {
+    return (...args) => {
+      const { deployment, port, options } = target;
+      const served = currentContext();
+      return new RemoteStream({
+        port,
+        // Of the moment of the call, though the call is made when the stream is first read.
+        call: { ...callScope(target), deployment, method, args, hedge: false },
+        signal: options.signal,
+        served,
+        begin: () => (served === undefined ? undefined : callNoter(target, method, served)),
+      });
     };
   }
   return (...args) =>

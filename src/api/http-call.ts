@@ -29,14 +29,26 @@ export interface HttpRequestInfo {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The answer on its way to the edge, ready to be written. */
-export interface HttpReply {
+/** All of an answer but its body. */
+export interface HttpHead {
   readonly status: number;
   readonly contentType: string;
   readonly headers: Readonly<Record<string, string>>;
   /** One header each; unlike others they cannot be joined into one. */
   readonly setCookies: readonly string[];
-  readonly body: string | Uint8Array;
   readonly degraded: boolean;
   readonly stages: readonly (readonly [name: string, ms: number])[];
+}
+
+/** The answer on its way to the edge, ready to be written. */
+export interface HttpReply extends HttpHead {
+  readonly body: string | Uint8Array;
+}
+
+/** How a body that is a stream can tell of an error: as an event, as a last line of JSON, or not at all. */
+export type StreamFormat = "events" | "lines" | "bytes";
+
+/** The first chunk of an answer that is a stream; all others are bytes, ready to be written. */
+export interface HttpStreamHead extends HttpHead {
+  readonly format: StreamFormat;
 }

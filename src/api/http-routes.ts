@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkKeys, describe } from "../config/check-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { ClassBinding } from "./binding.ts";
-import { methodNames } from "./deployment.ts";
+import { methodNames } from "./method-names.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

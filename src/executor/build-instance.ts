@@ -1,4 +1,4 @@
-import { type Binding, type ClassBinding, mapBindings } from "../api/binding.ts";
+import { type Binding, type ClassBinding, mapBindings, streamsOf } from "../api/binding.ts";
 import type { CallPort } from "../api/call-port.ts";
 import { createHandle } from "../api/handle-proxy.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -19,8 +19,14 @@ export async function buildInstance(
   port: CallPort,
   applicationVersion: string,
 ): Promise<object> {
-  const toHandle = ({ name }: Binding) =>
-    createHandle<unknown>({ deployment: name, port, options: {}, version: applicationVersion });
+  const toHandle = (used: Binding) =>
+    createHandle<unknown>({
+      deployment: used.name,
+      port,
+      options: {},
+      version: applicationVersion,
+      streams: streamsOf(used),
+    });
   const args = binding.args.map((arg) => mapBindings(arg, toHandle));
   const { options, name } = binding;
   // `bind` checked the arguments against the class's own parameters; here they are only handed on.

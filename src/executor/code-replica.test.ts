@@ -162,11 +162,11 @@ describe("a class in an executor", () => {
     });
   });
 
-  it("says that streams are not carried yet", async () => {
+  it("fails a call that takes no stream and would be answered by one, naming the method", async () => {
     const { sink, call } = host(new Offers());
     call(1, "stream");
     expect((await sink.errorOf(1)).message).toBe(
-      "Offers.stream() is a stream; handles do not carry streams yet",
+      'Offers.stream() returned a stream, which only a method written as "async *" may answer by',
     );
   });
 });

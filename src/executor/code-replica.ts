@@ -1,8 +1,8 @@
 import { isBatched } from "../api/batched.ts";
 import { runInContext } from "../api/context.ts";
-import { methodNames } from "../api/deployment.ts";
 import { calledMethod, HTTP_PREFIX, type HttpCall } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
+import { methodNames } from "../api/method-names.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
@@ -18,10 +18,11 @@ import {
   NO_STATS,
 } from "../wire/messages.ts";
 import { BatchedMethod, HUNG_GRACE_MS } from "./batched-method.ts";
-import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { HostedReplica, ReplySink, StreamSink } from "./hosted-replica.ts";
 import { answerHttp, type Methods } from "./http-adapter.ts";
 import { Quarantine, type Suspect } from "./quarantine.ts";
 import { type ServedBy, ServedCall } from "./served-call.ts";
+import { isAsyncIterable, ServedStream } from "./served-stream.ts";
 
 export interface CodeReplicaOptions {
   readonly target: number;
@@ -127,7 +128,7 @@ export class CodeReplica implements HostedReplica {
     return undefined;
   }
 
-  accept(call: IncomingCall, from: ReplySink, part: number): void {
+  accept(call: IncomingCall, from: StreamSink, part: number): void {
     const refusal = this.#refusal(call);
     if (refusal !== undefined) return from.reply(call.id, { ok: false, error: refusal }, NO_STATS, part);
     this.#ongoing += 1;
@@ -138,6 +139,7 @@ export class CodeReplica implements HostedReplica {
       from,
       served,
       batchSink: undefined,
+      stream: undefined,
       place: this.#accepted.length,
       suspect: undefined,
       hasEnded: false,
@@ -152,8 +154,8 @@ export class CodeReplica implements HostedReplica {
 
   cancel(id: number, from: ReplySink): void {
     const error = new TuttiError("Cancelled", "the caller gave the call up");
-    for (const { call, from: sink, served } of this.#accepted) {
-      if (call.id === id && sink === from) served.abort(error);
+    for (const accepted of this.#accepted) {
+      if (accepted.call.id === id && accepted.from === from) abortCall(accepted, error);
     }
   }
 
@@ -163,9 +165,9 @@ export class CodeReplica implements HostedReplica {
       (one) => one.call.id === id && one.part === part && one.from === from,
     );
     if (accepted === undefined) return;
-    const { call, served, batchSink } = accepted;
+    const { call, batchSink } = accepted;
     if (batchSink !== undefined) this.#batched.get(call.method)?.withdraw(id, part, batchSink);
-    if (abort) served.abort(new TuttiError("Cancelled", "the caller has another answer"));
+    if (abort) abortCall(accepted, new TuttiError("Cancelled", "the caller has another answer"));
   }
 
   async checkHealth(): Promise<void> {
@@ -177,7 +179,7 @@ export class CodeReplica implements HostedReplica {
   async close(): Promise<void> {
     this.#closed = true;
     const error = new TuttiError("Draining", `${this.deployment} is stopping`, { started: "maybe" });
-    for (const { served } of this.#accepted) served.abort(error);
+    for (const accepted of this.#accepted) abortCall(accepted, error);
     const notStarted = new TuttiError(error.code, error.message, { started: "no" });
     for (const method of this.#batched.values()) method.close(notStarted);
     this.#overdue.close();
@@ -262,7 +264,7 @@ export class CodeReplica implements HostedReplica {
       }
       const message = `${this.deployment}.${calledMethod(accepted.call.method)}() did not return by its deadline`;
       const error = new TuttiError("DeadlineExceeded", message, { started: "yes" });
-      accepted.served.abort(error);
+      abortCall(accepted, error);
       this.#counters.count("run", "expired");
       this.#hung += 1;
       this.#reply(accepted, { ok: false, error }, NO_STATS);
@@ -275,7 +277,11 @@ export class CodeReplica implements HostedReplica {
     const startedAtMs = this.#clock.now();
     let outcome: CallOutcome;
     try {
-      outcome = { ok: true, value: await runInContext(served, () => this.#invoke(call, served)) };
+      const result = await runInContext(served, () => this.#invoke(call, served));
+      outcome = {
+        ok: true,
+        value: isAsyncIterable(result) ? await this.#streamOut(result, accepted) : result,
+      };
     } catch (thrown) {
       // A method that heeds its signal ends by throwing: the call's end is then why the signal was aborted.
       const aborted = thrown instanceof TuttiError ? undefined : served.abortReason;
@@ -287,16 +293,24 @@ export class CodeReplica implements HostedReplica {
 
   #invoke(call: IncomingCall, served: ServedCall): unknown {
     if (call.method.startsWith(HTTP_PREFIX)) {
-      return answerHttp(call.args[0] as HttpCall, this.#routes!, this.#instance, served);
+      return answerHttp(call.args[0] as HttpCall, this.#routes!, this.#instance, served, this.#clock);
     }
-    const result = this.#instance[call.method]!(...call.args);
-    if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
-      throw new TuttiError(
-        "InvalidArgument",
-        `${this.deployment}.${call.method}() is a stream; handles do not carry streams yet`,
-      );
+    return this.#instance[call.method]!(...call.args);
+  }
+
+  /** @returns what the generator returned, when its last item has been taken on. */
+  #streamOut(items: AsyncIterable<unknown>, accepted: AcceptedCall): Promise<unknown> {
+    const { call, from, served } = accepted;
+    if (!call.takesStream) {
+      const name = `${this.deployment}.${calledMethod(call.method)}()`;
+      const message = `${name} returned a stream, which only a method written as "async *" may answer by`;
+      throw new TuttiError("ApplicationError", message);
     }
-    return result;
+    const stream = new ServedStream(items);
+    accepted.stream = stream;
+    if (served.abortReason !== undefined) stream.stop(served.abortReason);
+    const writer = from.openStream(call.id, stream);
+    return runInContext(served, () => stream.writeTo(writer));
   }
 
   #reply(accepted: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
@@ -339,13 +353,21 @@ const isToBeAnnounced = ({ suspicion }: IncomingCall, from: ReplySink): boolean 
 interface AcceptedCall {
   readonly call: IncomingCall;
   readonly part: number;
-  readonly from: ReplySink;
+  readonly from: StreamSink;
   readonly served: ServedCall;
   /** Where its batch replies to, when its method is batched. */
   batchSink: ReplySink | undefined;
+  /** What it yields, once it is known to be a stream. */
+  stream: ServedStream | undefined;
   /** Its index in the list of calls being worked on. */
   place: number;
   /** Its place in quarantine, if it is under suspicion. */
   suspect: Suspect | undefined;
   hasEnded: boolean;
+}
+
+/** Nobody wants its answer any more. */
+function abortCall({ served, stream }: AcceptedCall, error: TuttiError): void {
+  served.abort(error);
+  stream?.stop(error);
 }

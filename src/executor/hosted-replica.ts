@@ -1,4 +1,5 @@
 import type { CallOutcome, CallStats, CostReport, IncomingCall } from "../wire/messages.ts";
+import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import type { TensorMap } from "../wire/tensor.ts";
 
 /** Where a call came from and its reply goes: a peer, or this same process. */
@@ -18,6 +19,12 @@ export interface ReplySink {
   ): void;
 }
 
+/** The same for those that answer by streams too. */
+export interface StreamSink extends ReplySink {
+  /** Begins to answer a call that takes a stream; the reply comes after the last chunk. */
+  openStream(id: number, source: ChunkSource): ChunkWriter;
+}
+
 /** One replica as the executor that hosts it sees it. `accept` must end in exactly one reply (D1). */
 export interface HostedReplica {
   readonly target: number;
@@ -26,7 +33,7 @@ export interface HostedReplica {
   readonly gracefulShutdownMs: number;
   /** Calls accepted and not yet replied to. */
   readonly ongoing: number;
-  accept(call: IncomingCall, from: ReplySink, part: number): void;
+  accept(call: IncomingCall, from: StreamSink, part: number): void;
   /** The caller gave the call up: it must not start if it has not. */
   cancel(id: number, from: ReplySink): void;
   /**

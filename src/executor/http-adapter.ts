@@ -1,30 +1,40 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { HttpCall, HttpReply } from "../api/http-call.ts";
+import type { HttpCall, HttpReply, HttpStreamHead } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
+import type { Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { type BodyRead, BodyStream, bodyBytes, itemsFormat, itemsHead, streamItems } from "./http-stream.ts";
 import type { ServedCall } from "./served-call.ts";
+import { isAsyncIterable } from "./served-stream.ts";
 
 /** The ingress class's instance, seen by name. */
 export type Methods = Readonly<Record<string, (...args: unknown[]) => unknown>>;
 
-/** A larger answer of `fetch` fails: it is held in memory whole. */
-const MAX_FETCH_BODY_BYTES = 16 * 1024 * 1024;
+/** What of an answer of `fetch` is held in memory to be sent whole; of more, and of what is not there at once, a stream is made. */
+const MAX_WHOLE_BYTES = 1024 * 1024;
 
 /**
  * Answers an HTTP request with a method of the ingress class: validates the body by the route's schema, calls, and
- * turns what is returned into bytes, so that the edge only has to write them.
+ * turns what is returned, or yielded, into bytes, so that the edge only has to write them.
  */
 export async function answerHttp(
   call: HttpCall,
   routes: readonly Route[],
   instance: Methods,
   served: ServedCall,
-): Promise<HttpReply> {
+  clock: Clock,
+): Promise<HttpReply | AsyncIterable<HttpStreamHead | Uint8Array>> {
   const route = routes[call.route];
-  if (route === undefined) return answerFetch(call, instance, served);
+  if (route === undefined) return answerFetch(call, instance, served, clock);
   const body = route.body === undefined ? call.body : await validate(route.body, call.body);
   const { params, query, headers } = call;
   const result = await instance[route.method]!(body, { params, query, headers });
+  if (isAsyncIterable(result)) {
+    const format = itemsFormat(headers["accept"]);
+    // The head of a stream says nothing of its items: none is made for it.
+    if (call.method === "HEAD") return { ...itemsHead(format, labels(served)), body: "" };
+    return streamItems(result, route.method, () => itemsHead(format, labels(served)));
+  }
   const text = JSON.stringify(result === undefined ? null : result);
   if (text === undefined)
     throw new TuttiError("ApplicationError", `${route.method}() returned what is not JSON`);
@@ -38,7 +48,12 @@ export async function answerHttp(
   };
 }
 
-async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall): Promise<HttpReply> {
+async function answerFetch(
+  call: HttpCall,
+  instance: Methods,
+  served: ServedCall,
+  clock: Clock,
+): Promise<HttpReply | BodyStream> {
   const hasBody = call.body instanceof Uint8Array && call.method !== "GET" && call.method !== "HEAD";
   const request = new Request(requestUrl(call), {
     method: call.method,
@@ -50,16 +65,45 @@ async function answerFetch(call: HttpCall, instance: Methods, served: ServedCall
   if (!(response instanceof Response)) {
     throw new TuttiError("ApplicationError", "fetch() did not return a Response");
   }
-  const bytes = await readBounded(response);
   const apart = ["content-type", "set-cookie"];
-  return {
+  const head = () => ({
     status: response.status,
     contentType: response.headers.get("content-type") ?? "",
     headers: Object.fromEntries([...response.headers].filter(([name]) => !apart.includes(name))),
     setCookies: response.headers.getSetCookie(),
-    body: bytes,
     ...labels(served),
-  };
+  });
+  if (response.body === null) return { ...head(), body: "" };
+  if (call.method === "HEAD") {
+    await response.body.cancel();
+    return { ...head(), body: "" };
+  }
+  const source = response.body.getReader();
+  const { chunks, isWhole, reading } = await readAhead(source, clock);
+  const ahead = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  if (isWhole) return { ...head(), body: ahead };
+  return new BodyStream({ ...head(), format: "bytes" }, source, ahead, reading);
+}
+
+interface ReadAhead {
+  readonly chunks: readonly Uint8Array[];
+  readonly isWhole: boolean;
+  readonly reading: Promise<BodyRead> | undefined;
+}
+
+/** Reads what is there: all of a body that was made at once, and what a stream has before this turn is over. */
+async function readAhead(source: ReadableStreamDefaultReader<Uint8Array>, clock: Clock): Promise<ReadAhead> {
+  const turnIsOver = new Promise<undefined>((resolve) => clock.onNextTurn(() => resolve(undefined)));
+  const chunks: Uint8Array[] = [];
+  for (let bytes = 0; bytes <= MAX_WHOLE_BYTES; ) {
+    const reading = source.read();
+    const result = await Promise.race([reading, turnIsOver]);
+    if (result === undefined) return { chunks, isWhole: false, reading };
+    if (result.done) return { chunks, isWhole: true, reading: undefined };
+    chunks.push(bodyBytes(result.value));
+    bytes += result.value.byteLength;
+  }
+  return { chunks, isWhole: false, reading: undefined };
 }
 
 /** The path is the client's as it came: `//x/y` is one too, which a URL relative to another would take for a host. */
@@ -70,23 +114,6 @@ function requestUrl({ url, headers }: HttpCall): URL {
   full.pathname = queryAt < 0 ? url : url.slice(0, queryAt);
   full.search = queryAt < 0 ? "" : url.slice(queryAt);
   return full;
-}
-
-async function readBounded(response: Response): Promise<Uint8Array> {
-  if (response.body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    size += chunk.byteLength;
-    if (size > MAX_FETCH_BODY_BYTES) {
-      throw new TuttiError(
-        "ApplicationError",
-        `fetch() answered with more than ${MAX_FETCH_BODY_BYTES} bytes`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 async function validate(schema: StandardSchemaV1, value: unknown): Promise<unknown> {

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { Link } from "../router/lane.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import {
@@ -9,6 +10,7 @@ import {
   NO_STATS,
   type Withdrawal,
 } from "../wire/messages.ts";
+import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import {
   type CallRequest,
   type FanoutRequest,
@@ -17,18 +19,21 @@ import {
   OutstandingFanout,
   type RequestFields,
 } from "../wire/outstanding.ts";
+import { OutstandingStream, type StreamRequest } from "../wire/outstanding-stream.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import { SlotTable } from "../wire/slot-table.ts";
 import type { TensorMap } from "../wire/tensor.ts";
-import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { HostedReplica, StreamSink } from "./hosted-replica.ts";
+import { LocalStream } from "./local-stream.ts";
 
 /**
  * Calls that stay in their executor: no frame, no copy; arguments and results are passed as they are. Ends every call
  * exactly once and by its deadline, as a peer does (D1, D2).
  */
-export class LocalLink implements Link, ReplySink {
+export class LocalLink implements Link, StreamSink {
   readonly #replicaOf: (target: number) => HostedReplica | undefined;
   readonly #outstanding = new SlotTable<Outstanding>();
+  readonly #streams = new Map<number, LocalStream>();
   readonly #deadlines: DeadlineWatch;
 
   constructor(replicaOf: (target: number) => HostedReplica | undefined, clock: Clock = systemClock) {
@@ -42,6 +47,28 @@ export class LocalLink implements Link, ReplySink {
 
   callMany(request: FanoutRequest): number {
     return this.#begin(new OutstandingFanout(request));
+  }
+
+  callStream(request: StreamRequest): number {
+    return this.#begin(new OutstandingStream(request));
+  }
+
+  /** As a peer's, so that a reader that stops stops the generator here too (S1). */
+  grant(id: number, credit: StreamCredit): void {
+    const call = this.#outstanding.get(id);
+    if (call instanceof OutstandingStream && call.grant(credit)) this.#streams.get(id)?.grant(credit);
+  }
+
+  openStream(id: number, source: ChunkSource): ChunkWriter {
+    const stream = new LocalStream(source, {
+      write: (value, bytes) => {
+        const call = this.#outstanding.get(id);
+        if (call instanceof OutstandingStream) call.receive(value, bytes);
+      },
+      end: () => void this.#streams.delete(id),
+    });
+    this.#streams.set(id, stream);
+    return stream;
   }
 
   cancel(id: number): void {
@@ -101,11 +128,23 @@ export class LocalLink implements Link, ReplySink {
     return id;
   }
 
-  #start(id: number, { request, target, targets }: Outstanding): void {
+  #start(id: number, { request, target, targets, takesStream }: Outstanding): void {
     if (this.#outstanding.get(id) === undefined) return;
     // A request's fields may be accessors of a class: spreading it would lose them.
     const { method, args, requestId, deadlineAtMs, priority, idempotent, lean } = request;
-    const call = { id, target, targets, method, args, requestId, deadlineAtMs, priority, idempotent, lean };
+    const call: IncomingCall = {
+      id,
+      target,
+      targets,
+      method,
+      args,
+      requestId,
+      deadlineAtMs,
+      priority,
+      idempotent,
+      lean,
+      takesStream,
+    };
     if (targets === undefined) this.#accept(call, target, 0);
     else for (let part = 0; part < targets.length; part++) this.#accept(call, targets[part]!, part);
   }

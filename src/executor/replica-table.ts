@@ -6,7 +6,7 @@ import {
   NO_STATS,
   type Withdrawal,
 } from "../wire/messages.ts";
-import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { HostedReplica, ReplySink, StreamSink } from "./hosted-replica.ts";
 import type { ModelLane } from "./model-lane.ts";
 
 /** The replicas of one executor, by the number that calls name them with. */
@@ -53,13 +53,13 @@ export class ReplicaTable {
     this.#draining = true;
   }
 
-  accept(call: IncomingCall, from: ReplySink): void {
+  accept(call: IncomingCall, from: StreamSink): void {
     const { targets } = call;
     if (targets === undefined) return this.#acceptOne(call, call.target, from, 0);
     for (let part = 0; part < targets.length; part++) this.#acceptOne(call, targets[part]!, from, part);
   }
 
-  #acceptOne(call: IncomingCall, target: number, from: ReplySink, part: number): void {
+  #acceptOne(call: IncomingCall, target: number, from: StreamSink, part: number): void {
     const replica = this.#replicas.get(target);
     if (replica !== undefined && !this.#draining) return replica.accept(call, from, part);
     const error = this.#draining

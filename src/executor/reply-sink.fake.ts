@@ -1,8 +1,9 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
 import type { CallOutcome, CallStats, IncomingCall } from "../wire/messages.ts";
+import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { TensorMap } from "../wire/tensor.ts";
-import type { ReplySink } from "./hosted-replica.ts";
+import type { StreamSink } from "./hosted-replica.ts";
 
 export interface RecordedReply {
   readonly id: number;
@@ -12,12 +13,13 @@ export interface RecordedReply {
 }
 
 /** A caller that keeps what it is told, and complains of a second reply to one call (D1). */
-export class RecordingSink implements ReplySink {
+export class RecordingSink implements StreamSink {
   readonly replies: RecordedReply[] = [];
   /** Calls that were announced before they began, with how many ran beside them. */
   readonly begunCalls: { readonly id: number; readonly company: number }[] = [];
   /** How many came as rows of a shared result. */
   rowReplies = 0;
+  readonly streams = new Map<number, RecordedStream>();
   readonly #waiting = new Map<string, PromiseWithResolvers<RecordedReply>>();
 
   begun(id: number, company: number): void {
@@ -43,6 +45,14 @@ export class RecordingSink implements ReplySink {
   ): void {
     this.rowReplies += 1;
     this.reply(id, { ok: true, value: sliceRows(tensors, firstRow, rows) }, stats, part);
+  }
+
+  /** A stream goes to `streams`, where the test reads it. */
+  openStream(id: number, source: ChunkSource): ChunkWriter {
+    if (this.streams.has(id)) throw new Error(`a second stream of call ${id}`);
+    const stream = new RecordedStream(source);
+    this.streams.set(id, stream);
+    return stream;
   }
 
   /** Resolves when the call has its reply. */
@@ -75,6 +85,38 @@ export class RecordingSink implements ReplySink {
   }
 }
 
+/** A stream as its reader has it, which gives credit for as many chunks as the test says: at first for 2. */
+export class RecordedStream implements ChunkWriter {
+  readonly chunks: unknown[] = [];
+  readonly source: ChunkSource;
+  hasEnded = false;
+  #credit = 2;
+
+  constructor(source: ChunkSource) {
+    this.source = source;
+  }
+
+  get isWritable(): boolean {
+    return this.#credit > 0;
+  }
+
+  write(value: unknown): void {
+    if (this.hasEnded) throw new Error("a chunk after the end");
+    if (this.#credit === 0) throw new Error("a chunk without credit");
+    this.#credit -= 1;
+    this.chunks.push(value);
+  }
+
+  end(): void {
+    this.hasEnded = true;
+  }
+
+  grant(chunks: number): void {
+    this.#credit += chunks;
+    this.source.onWritable();
+  }
+}
+
 /** A call as it arrives, with what a test does not care about filled in. */
 export function incoming(id: number, fields: Partial<IncomingCall> = {}): IncomingCall {
   return {
@@ -86,6 +128,7 @@ export function incoming(id: number, fields: Partial<IncomingCall> = {}): Incomi
     deadlineAtMs: Number.POSITIVE_INFINITY,
     priority: 1,
     lean: false,
+    takesStream: false,
     idempotent: true,
     args: [],
     ...fields,

@@ -19,6 +19,7 @@ const serve = (call: Partial<IncomingCall> = {}) =>
       priority: 1,
       idempotent: false,
       lean: false,
+      takesStream: false,
       args: [],
       ...call,
     },

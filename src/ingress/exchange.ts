@@ -11,7 +11,7 @@ import { statusOf } from "./error-answer.ts";
 import { logAnswer, logCancelled } from "./exchange-log.ts";
 import { callsForFallback, fallbackReason } from "./fallback.ts";
 import { countStatus } from "./ingress-counters.ts";
-import type { EdgeAnswer, PendingAnswer } from "./ingress-target.ts";
+import type { EdgeAnswer, EdgeStream, PendingAnswer } from "./ingress-target.ts";
 import { parseJsonBody } from "./json-body.ts";
 import {
   applicationOutgoing,
@@ -22,6 +22,7 @@ import {
   type RequestMark,
 } from "./outgoing-answer.ts";
 import { planRequest, type RequestPlan } from "./request-plan.ts";
+import { StreamWriter } from "./stream-writer.ts";
 
 type CallPlan = Extract<RequestPlan, { kind: "call" }>;
 
@@ -35,6 +36,12 @@ type Phase =
       readonly pending: PendingAnswer;
       readonly body: unknown;
     }
+  | {
+      readonly kind: "streaming";
+      readonly timer: WheelEntry;
+      readonly pending: PendingAnswer;
+      readonly writer: StreamWriter;
+    }
   | { readonly kind: "ended" };
 
 const DECIDING: Phase = { kind: "deciding" };
@@ -44,7 +51,8 @@ const ENDED: Phase = { kind: "ended" };
  * One request from its head to its answer. Invariants:
  * - **I1** It ends exactly once: answered, or abandoned because the client is gone.
  * - **I2** A call whose answer nobody will read is cancelled, once.
- * - **I3** Once the request is received, it is answered by its deadline (plus the wheel's granule), whatever the target does.
+ * - **I3** Once the request is received, it is answered by its deadline (plus the wheel's granule), whatever the target does. An
+ *   answer that is a stream has ended by then.
  * - **I4** Every answer of the edge has `x-request-id`, `x-tutti-degraded` and `server-timing`; every error is JSON.
  */
 export class Exchange implements LiveExchange, Expiring, RequestMark {
@@ -114,6 +122,11 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
       const message = `no answer within ${this.#plan?.timeoutMs} ms`;
       this.#fail(new TuttiError("DeadlineExceeded", message), phase.body);
       phase.pending.cancel();
+    } else if (phase.kind === "streaming") {
+      counters.deadlineExceeded++;
+      const message = `the stream did not end within ${this.#plan?.timeoutMs} ms`;
+      this.#endStream(phase.writer, new TuttiError("DeadlineExceeded", message));
+      phase.pending.cancel();
     }
   }
 
@@ -129,7 +142,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const phase = this.#phase;
     if (phase.kind === "ended") return;
     this.#end();
-    if (phase.kind === "calling") phase.pending.cancel();
+    if (phase.kind === "calling" || phase.kind === "streaming") phase.pending.cancel();
     this.#services.counters.cancelled++;
     logCancelled(this.#services, this.#request, this.id, this.elapsedMs());
   }
@@ -199,8 +212,40 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
 
   #answer(answer: EdgeAnswer, body: unknown): void {
     const fault = faultOfAnswer(answer);
-    if (fault === undefined) this.#send(applicationOutgoing(this, answer));
-    else this.#fail(fault, body);
+    const { body: content } = answer;
+    const isWhole = typeof content === "string" || content instanceof Uint8Array;
+    if (fault === undefined) {
+      if (isWhole) this.#send(applicationOutgoing(this, answer, content));
+      else this.#stream(answer, content);
+      return;
+    }
+    const phase = this.#phase;
+    this.#fail(fault, body);
+    if (!isWhole && phase.kind === "calling") phase.pending.cancel();
+  }
+
+  #stream(answer: EdgeAnswer, stream: EdgeStream): void {
+    if (this.#phase.kind !== "calling") return;
+    const { timer, pending } = this.#phase;
+    const { status, headers, degraded } = applicationOutgoing(this, answer, "");
+    if (this.#closesConnection()) headers.push("connection", "close");
+    if (degraded) this.#services.counters.degraded++;
+    const writer: StreamWriter = new StreamWriter(this.#response, stream, (error) => {
+      if (this.#phase.kind === "streaming") this.#endStream(writer, error, status);
+    });
+    // The deadline goes on to count: it bounds the answer's end, not its beginning.
+    this.#phase = { kind: "streaming", timer, pending, writer };
+    writer.begin(status, headers);
+  }
+
+  #endStream(writer: StreamWriter, error: TuttiError | undefined, status = 200): void {
+    this.#end();
+    const finished = () => this.#connection.finished(this);
+    if (error === undefined) writer.end(finished);
+    else writer.fail(error, this.id, finished);
+    const counted = error === undefined ? status : statusOf(error);
+    countStatus(this.#services.counters, counted);
+    logAnswer(this.#services, this.#request, this.id, counted, this.elapsedMs(), error);
   }
 
   /** The call failed: the route's fallback where it has one for this case, else the error. */
@@ -251,7 +296,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   /** Leaves the current phase and lets go of what it owned, except the pending call. */
   #end(): void {
     const phase = this.#phase;
-    if (phase.kind === "reading" || phase.kind === "calling") this.#services.wheel.remove(phase.timer);
+    if (phase.kind !== "deciding" && phase.kind !== "ended") this.#services.wheel.remove(phase.timer);
     this.#phase = ENDED;
     this.#services.counters.inFlight--;
   }

@@ -1,3 +1,5 @@
+import type { TuttiError } from "../errors/tutti-error.ts";
+
 /**
  * The port between the edge and whatever carries a call to the application (router and code executor).
  * Everything that crosses it is data: the edge never sees user code.
@@ -64,9 +66,25 @@ export interface EdgeAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   /** One `set-cookie` header each; they cannot be joined into one. */
   readonly setCookies?: readonly string[];
-  readonly body: Uint8Array | string;
+  readonly body: Uint8Array | string | EdgeStream;
   readonly degraded: boolean;
   readonly stages: readonly StageTime[];
+}
+
+/** A body that is still being made. Its head is the answer's other fields, as they were when its first part was there. */
+export interface EdgeStream {
+  /** How the client can be told of an error: as an event, as a last line of JSON, or by the connection's end. */
+  readonly format: "events" | "lines" | "bytes";
+  /** Called once; then the sink gets all there is and its end, some of it perhaps at once. */
+  start(sink: EdgeStreamSink): void;
+  /** The client has taken a part of so many bytes: another may come. */
+  taken(bytes: number): void;
+}
+
+export interface EdgeStreamSink {
+  onChunk(bytes: Uint8Array): void;
+  /** Called exactly once, after the last part, unless the call is cancelled. */
+  onEnd(error: TuttiError | undefined): void;
 }
 
 export interface PendingAnswer {

@@ -23,8 +23,13 @@ export interface RequestMark {
 const NO_STAGES: EdgeAnswer["stages"] = [];
 const NOTHING: readonly string[] = [];
 
-export function applicationOutgoing(mark: RequestMark, answer: EdgeAnswer): OutgoingAnswer {
-  const { status, body, degraded, contentType, stages } = answer;
+/** @param body the answer's, or nothing when it is a stream. */
+export function applicationOutgoing(
+  mark: RequestMark,
+  answer: EdgeAnswer,
+  body: Uint8Array | string,
+): OutgoingAnswer {
+  const { status, degraded, contentType, stages } = answer;
   const headers = commonHeaders(mark.id, degraded, contentType, stages, mark.elapsedMs());
   addApplicationHeaders(answer, headers);
   return { status, headers, body, degraded };

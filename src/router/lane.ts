@@ -1,9 +1,14 @@
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { CostReport, LoadReport, Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
+import type { StreamRequest } from "../wire/outstanding-stream.ts";
 
 /** What carries calls to an executor: a peer, or the executor itself when it is this one. */
 export interface Link {
   call(request: CallRequest): number;
+  callStream(request: StreamRequest): number;
+  /** Lets more of a stream come. */
+  grant(id: number, credit: StreamCredit): void;
   callMany(request: FanoutRequest): number;
   cancel(id: number): void;
   /** Asks for one part of a call back, which ends as ever: as `Cancelled`, not started, if it had not. */

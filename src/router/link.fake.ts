@@ -1,6 +1,8 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type CallOutcome, NO_STATS, type Withdrawal } from "../wire/messages.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
+import { type CallOutcome, type CreditGrant, NO_STATS, type Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
+import type { StreamRequest } from "../wire/outstanding-stream.ts";
 import type { Link } from "./lane.ts";
 
 /** One call to one target, alone or as part of a fan-out, until it has ended. */
@@ -19,6 +21,8 @@ export interface SentCall {
 export class FakeLink implements Link {
   /** All calls that were sent, in their order. */
   readonly sent: SentCall[] = [];
+  readonly granted: CreditGrant[] = [];
+  readonly #streams = new Map<SentCall, StreamRequest>();
   readonly #open = new Map<number, Set<SentCall>>();
   #nextId = 1;
   /** While set, a call is refused at the end of the turn, as a closed or full connection does. */
@@ -27,6 +31,22 @@ export class FakeLink implements Link {
   call(request: CallRequest): number {
     const begun = (company: number) => request.onBegun?.(company);
     return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS), begun);
+  }
+
+  callStream(request: StreamRequest): number {
+    const id = this.call(request);
+    const sent = this.sent.at(-1);
+    if (this.refusal === undefined && sent !== undefined) this.#streams.set(sent, request);
+    return id;
+  }
+
+  grant(id: number, credit: StreamCredit): void {
+    this.granted.push({ id, ...credit });
+  }
+
+  /** One chunk of a call that takes a stream. */
+  chunk(call: SentCall, value: unknown, bytes = 0): void {
+    this.#streams.get(call)?.onChunk(value, bytes);
   }
 
   callMany(request: FanoutRequest): number {

@@ -122,7 +122,12 @@ export class RoutedCall implements CallRequest, PendingCall, CallPlace {
     const costUs = predictedFinishUs(load) - load.laneBacklogUs;
     replica.waitingItems += 1;
     replica.lane.sent(costUs, nowMs);
-    this.#state = { kind: "sent", replica, link, id: link.call(this), costUs };
+    this.#state = { kind: "sent", replica, link, id: this.sendOn(link), costUs };
+  }
+
+  /** @returns the call's id on that link. */
+  protected sendOn(link: Link): number {
+    return link.call(this);
   }
 
   onBegun(company: number): void {

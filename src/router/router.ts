@@ -1,4 +1,11 @@
-import type { CallPort, OutgoingCall, OutgoingFanout, PendingCall } from "../api/call-port.ts";
+import type {
+  CallPort,
+  OutgoingCall,
+  OutgoingFanout,
+  OutgoingStreamCall,
+  PendingCall,
+  PendingStream,
+} from "../api/call-port.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
@@ -7,6 +14,7 @@ import { Lane, type Link } from "./lane.ts";
 import { type HomeMoves, ReplicaSet } from "./replica-set.ts";
 import { type AttemptHistory, RoutedCall } from "./routed-call.ts";
 import { RoutedFanout, refuseMember } from "./routed-fanout.ts";
+import { RoutedStream } from "./routed-stream.ts";
 import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
 
 export interface RouterOptions {
@@ -105,6 +113,12 @@ export class Router implements CallPort {
     return this.#dispatch(call, undefined);
   }
 
+  dispatchStream(call: OutgoingStreamCall): PendingStream {
+    const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
+    const refusal = this.#refusal(set, call.deployment);
+    return this.#begin(new RoutedStream(call, set, this.#retry, this.#leave), refusal);
+  }
+
   /** Members are routed each by itself, and those that meet at one executor travel together. */
   dispatchMany(call: OutgoingFanout): PendingCall {
     const fanout = new RoutedFanout(call, this.#continueAlone);
@@ -148,7 +162,10 @@ export class Router implements CallPort {
     const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
     // Asked before the call is counted among those under way, or it would take the place that it asks for.
     const refusal = this.#refusal(set, call.deployment);
-    const routed = new RoutedCall(call, set, this.#retry, this.#leave, history);
+    return this.#begin(new RoutedCall(call, set, this.#retry, this.#leave, history), refusal);
+  }
+
+  #begin<C extends RoutedCall>(routed: C, refusal: TuttiError | undefined): C {
     if (refusal === undefined) this.#route(routed);
     else queueMicrotask(() => routed.fail(refusal));
     return routed;

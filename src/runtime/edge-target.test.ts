@@ -17,6 +17,7 @@ const route = (method: string, fields: Partial<GraphRoute> = {}): GraphRoute => 
   path: `/${method}`,
   method,
   fallback: undefined,
+  isStream: false,
   ...fields,
 });
 

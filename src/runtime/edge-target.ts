@@ -8,6 +8,8 @@ import type {
   PendingAnswer,
 } from "../ingress/ingress-target.ts";
 import type { Router } from "../router/router.ts";
+import { toAnswer } from "./edge-answer.ts";
+import { StreamedCall } from "./streamed-call.ts";
 
 /** Requests from the edge are served before what runs in the background. */
 const EDGE_PRIORITY = 1;
@@ -31,10 +33,9 @@ export class EdgeTarget implements IngressTarget {
   }
 
   call(request: EdgeRequest): PendingAnswer {
-    const { promise, resolve, reject } = Promise.withResolvers<EdgeAnswer>();
     const { routeIndex, method, url, params, query, headers, body, requestId, deadlineAtMs } = request;
     const call: HttpCall = { route: routeIndex, method, url, params, query, headers, body };
-    const pending = this.#router.dispatch({
+    const fields = {
       deployment: this.#graph.ingress,
       method: this.#methods[routeIndex] ?? `${HTTP_PREFIX}fetch`,
       args: [call],
@@ -42,6 +43,12 @@ export class EdgeTarget implements IngressTarget {
       deadlineAtMs,
       priority: EDGE_PRIORITY,
       lean: false,
+    };
+    // What `fetch` answers by is known only when it has.
+    if (this.#graph.routes[routeIndex]?.isStream !== false) return new StreamedCall(this.#router, fields);
+    const { promise, resolve, reject } = Promise.withResolvers<EdgeAnswer>();
+    const pending = this.#router.dispatch({
+      ...fields,
       hedge: false,
       onEnd: (outcome, stats) => {
         if (outcome.ok) resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
@@ -54,13 +61,6 @@ export class EdgeTarget implements IngressTarget {
   readiness(): { readonly ready: boolean; readonly reason: string } {
     return this.#readiness();
   }
-}
-
-function toAnswer(reply: HttpReply, applicationMs: number): EdgeAnswer {
-  const { status, contentType, headers, setCookies, body, degraded } = reply;
-  const stages = [{ name: "app", ms: applicationMs }];
-  for (const [name, ms] of reply.stages) stages.push({ name, ms });
-  return { status, contentType, headers, setCookies, body, degraded, stages };
 }
 
 /** What the edge needs to know of an application. */

@@ -3,8 +3,10 @@ import { Suspicion } from "../policy/suspicion.ts";
 import type {
   CallStats,
   CostReport,
+  CreditGrant,
   Hello,
   IncomingCall,
+  IncomingChunk,
   IncomingReply,
   Message,
   RowsOfResult,
@@ -14,9 +16,11 @@ import {
   CALL_BYTES,
   CALLS_HEADER_BYTES,
   CallFlag,
+  CHUNKS_HEADER_BYTES,
   COST_BYTES,
   FRAME_HEADER_BYTES,
   FrameType,
+  GRANT_BYTES,
   HELLO_MAGIC,
   MAX_HELLO_BYTES,
   MAX_PARTS,
@@ -60,11 +64,10 @@ export function decodeFrame(frame: Buffer, limits: WireLimits, nowMs: number): M
       return { type: "begun", id: frame.readUInt32LE(FRAME_HEADER_BYTES), company: frame.readUInt16LE(6) };
     case FrameType.withdraw:
       return { type: "withdraw", withdrawals: decodeWithdraw(frame) };
-    case FrameType.streamOpen:
-    case FrameType.streamChunk:
-    case FrameType.streamCredit:
-    case FrameType.streamEnd:
-      throw bad("stream frames are reserved and not spoken by this protocol version");
+    case FrameType.chunks:
+      return { type: "chunks", chunks: decodeChunks(frame, limits) };
+    case FrameType.credit:
+      return { type: "credit", grants: decodeCredit(frame) };
     default:
       throw bad(`type ${frame[4]} is not known here`);
   }
@@ -112,6 +115,10 @@ class PayloadTable {
     }
   }
 
+  bytesOf(index: number): number {
+    return this.#frame.readUInt32LE(this.#at + index * PAYLOAD_ENTRY_BYTES + 4);
+  }
+
   read(
     index: number,
     decode: (kind: number, bytes: Uint8Array, maxDepth: number) => unknown,
@@ -154,6 +161,8 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
     const parts = frame.readUInt16LE(at + 22);
     targetsLeft -= parts;
     if (targetsLeft < 0) throw bad("a call fans out to targets that are not there");
+    const flags = frame[at + 21]!;
+    if (parts > 0 && (flags & CallFlag.takesStream) !== 0) throw bad("a call that fans out takes a stream");
     const target = frame.readUInt32LE(at + 4);
     calls[i] = {
       id: frame.readUInt32LE(at),
@@ -163,9 +172,10 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
       requestId,
       deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
       priority: frame[at + 20]!,
-      idempotent: (frame[at + 21]! & CallFlag.idempotent) !== 0,
-      lean: (frame[at + 21]! & CallFlag.lean) !== 0,
-      suspicion: toSuspicion(frame[at + 21]! >> SUSPICION_SHIFT),
+      idempotent: (flags & CallFlag.idempotent) !== 0,
+      lean: (flags & CallFlag.lean) !== 0,
+      suspicion: toSuspicion(flags >> SUSPICION_SHIFT),
+      takesStream: (flags & CallFlag.takesStream) !== 0,
       args: payloads.read(
         frame.readUInt32LE(at + 12),
         decodeArguments,
@@ -300,4 +310,36 @@ function decodeCancel(frame: Buffer): number[] {
   const count = frame.readUInt16LE(6);
   if (count * 4 > frame.length - FRAME_HEADER_BYTES) throw bad("truncated");
   return Array.from({ length: count }, (_, i) => frame.readUInt32LE(FRAME_HEADER_BYTES + i * 4));
+}
+
+function decodeChunks(frame: Buffer, limits: WireLimits): IncomingChunk[] {
+  const tableAt = FRAME_HEADER_BYTES + CHUNKS_HEADER_BYTES;
+  if (frame.length < tableAt) throw bad("truncated");
+  const count = frame.readUInt32LE(8);
+  if (count > limits.maxFrameEntries) throw bad(`${count} chunks in one frame`);
+  const idsAt = tableAt + count * PAYLOAD_ENTRY_BYTES;
+  if (idsAt + count * 4 > frame.length) throw bad("truncated");
+  const payloads = new PayloadTable(frame, tableAt, count);
+  const chunks = new Array<IncomingChunk>(count);
+  for (let i = 0; i < count; i++) {
+    chunks[i] = {
+      id: frame.readUInt32LE(idsAt + i * 4),
+      value: payloads.read(i, decodeValue, limits.maxDepth),
+      bytes: payloads.bytesOf(i),
+    };
+  }
+  return chunks;
+}
+
+function decodeCredit(frame: Buffer): CreditGrant[] {
+  const count = frame.readUInt16LE(6);
+  if (count * GRANT_BYTES > frame.length - FRAME_HEADER_BYTES) throw bad("truncated");
+  const grants = new Array<CreditGrant>(count);
+  for (let i = 0, at = FRAME_HEADER_BYTES; i < count; i++, at += GRANT_BYTES) {
+    const chunks = frame.readUInt32LE(at + 4);
+    // A reader gives back what it has taken: whole chunks, however small.
+    if (chunks === 0) throw bad("a grant of no chunk");
+    grants[i] = { id: frame.readUInt32LE(at), chunks, bytes: frame.readUInt32LE(at + 8) };
+  }
+  return grants;
 }

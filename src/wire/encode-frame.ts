@@ -1,14 +1,16 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Suspicion } from "../policy/suspicion.ts";
-import type { CallStats, Hello, LoadReport, Withdrawal } from "./messages.ts";
+import type { CallStats, CreditGrant, Hello, LoadReport, Withdrawal } from "./messages.ts";
 import {
   alignUp8,
   CALL_BYTES,
   CALLS_HEADER_BYTES,
   CallFlag,
+  CHUNKS_HEADER_BYTES,
   COST_BYTES,
   FRAME_HEADER_BYTES,
   FrameType,
+  GRANT_BYTES,
   HELLO_MAGIC,
   NO_DEADLINE_US,
   PAYLOAD_ENTRY_BYTES,
@@ -35,6 +37,7 @@ export interface CallEntry {
   readonly idempotent: boolean;
   readonly lean: boolean;
   readonly suspicion?: Suspicion | undefined;
+  readonly takesStream?: boolean;
   readonly payload: number;
 }
 
@@ -116,6 +119,7 @@ export function encodeCalls(
     frame[at + 21] =
       (call.idempotent ? CallFlag.idempotent : 0) |
       (call.lean ? CallFlag.lean : 0) |
+      (call.takesStream ? CallFlag.takesStream : 0) |
       ((call.suspicion ?? 0) << SUSPICION_SHIFT);
     frame.writeUInt16LE(targets?.length ?? 0, at + 22);
   }
@@ -201,6 +205,34 @@ export function encodeWithdraw(withdrawals: readonly Withdrawal[]): Buffer {
     frame[at + 9] = abort ? WithdrawalFlag.abort : 0;
     at += WITHDRAWAL_BYTES;
   }
+  return frame;
+}
+
+/** Chunks of one tick, of whichever streams. */
+export function encodeChunks(ids: readonly number[], payloads: readonly EncodedValue[]): Buffer {
+  const tableAt = FRAME_HEADER_BYTES + CHUNKS_HEADER_BYTES;
+  const idsAt = tableAt + ids.length * PAYLOAD_ENTRY_BYTES;
+  const idsEnd = idsAt + ids.length * 4;
+  const payloadsAt = alignUp8(idsEnd);
+  const frame = allocate(payloadsAt, payloads);
+  writeHeader(frame, FrameType.chunks, 0);
+  frame.writeUInt32LE(ids.length, 8);
+  frame.writeUInt32LE(0, 12);
+  for (let i = 0; i < ids.length; i++) frame.writeUInt32LE(ids[i]!, idsAt + i * 4);
+  frame.fill(0, idsEnd, payloadsAt);
+  writePayloads(frame, tableAt, payloadsAt, payloads);
+  return frame;
+}
+
+export function encodeCredit(grants: readonly CreditGrant[]): Buffer {
+  const frame = Buffer.alloc(alignUp8(FRAME_HEADER_BYTES + grants.length * GRANT_BYTES));
+  writeHeader(frame, FrameType.credit, grants.length);
+  grants.forEach(({ id, chunks, bytes }, i) => {
+    const at = FRAME_HEADER_BYTES + i * GRANT_BYTES;
+    frame.writeUInt32LE(id, at);
+    frame.writeUInt32LE(chunks, at + 4);
+    frame.writeUInt32LE(bytes, at + 8);
+  });
   return frame;
 }
 

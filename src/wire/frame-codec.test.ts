@@ -8,6 +8,8 @@ import {
   encodeBegun,
   encodeCalls,
   encodeCancel,
+  encodeChunks,
+  encodeCredit,
   encodeHello,
   encodeReplies,
   encodeWithdraw,
@@ -61,6 +63,7 @@ describe("encodeCalls and decodeFrame", () => {
     idempotent: fc.boolean(),
     lean: fc.boolean(),
     suspicion: fc.constantFrom(...Object.values(Suspicion)),
+    takesStream: fc.boolean(),
     payload: fc.nat(),
   });
   const anyArguments = fc.array(fc.oneof(anyValue, anyTensor()), { maxLength: 3 });
@@ -71,7 +74,11 @@ describe("encodeCalls and decodeFrame", () => {
         fc.array(anyCall, { minLength: 1, maxLength: 12 }),
         fc.array(anyArguments, { minLength: 1, maxLength: 4 }),
         (entries, args) => {
-          const calls = entries.map((entry) => ({ ...entry, payload: entry.payload % args.length }));
+          const calls = entries.map((entry) => ({
+            ...entry,
+            takesStream: entry.takesStream && entry.targets === undefined,
+            payload: entry.payload % args.length,
+          }));
           const frame = encodeCalls(
             calls,
             args.map((list) => encodeArguments(list)),
@@ -245,6 +252,61 @@ describe("encodeHello, encodeCancel, encodeWithdraw and decodeFrame", () => {
   });
 });
 
+describe("encodeChunks, encodeCredit and decodeFrame", () => {
+  it("give back any chunks in their order, each with what it uses of its stream's credit", () => {
+    const anyChunk = fc.record({ id: u32, value: fc.oneof(anyValue, anyTensor()) });
+    fc.assert(
+      fc.property(fc.array(anyChunk, { maxLength: 20 }), (sent) => {
+        const payloads = sent.map(({ value }) => encodeValue(value));
+        const frame = encodeChunks(
+          sent.map(({ id }) => id),
+          payloads,
+        );
+        const { chunks } = decoded(frame, "chunks");
+        expect(chunks.map(({ id, bytes }) => ({ id, bytes }))).toEqual(
+          sent.map(({ id }, i) => ({ id, bytes: payloads[i]!.bytes })),
+        );
+        expect(chunks.map(({ value }) => comparable(value))).toEqual(
+          sent.map(({ value }) => comparable(value)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("carry no bytes of other memory in their padding", () => {
+    const make = () => encodeChunks([7], [encodeValue("abc")]);
+    expect(new Set(Array.from({ length: 200 }, () => make().toString("hex"))).size).toBe(1);
+  });
+
+  it("give back any grants", () => {
+    const anyGrant = fc.record({ id: u32, chunks: fc.integer({ min: 1, max: 0xffff_ffff }), bytes: u32 });
+    fc.assert(
+      fc.property(fc.array(anyGrant, { maxLength: 50 }), (grants) => {
+        expect(decoded(encodeCredit(grants), "credit").grants).toEqual(grants);
+      }),
+    );
+  });
+
+  it("refuse a grant of nothing", () => {
+    const frame = encodeCredit([{ id: 1, chunks: 0, bytes: 9 }]);
+    expect(() => decodeFrame(frame, LIMITS, 0)).toThrow("a grant of no chunk");
+  });
+
+  it("refuse more chunks, or grants, than the frame can hold", () => {
+    const chunks = encodeChunks([1], [encodeValue(1)]);
+    for (const count of [2, 0xffff, 0x1_0000, 0xffff_ffff]) {
+      chunks.writeUInt32LE(count, 8);
+      expect(() => decodeFrame(chunks, LIMITS, 0)).toThrow(
+        expect.objectContaining({ code: "ProtocolError" }),
+      );
+    }
+    const credit = encodeCredit([{ id: 1, chunks: 1, bytes: 1 }]);
+    credit.writeUInt16LE(2, 6);
+    expect(() => decodeFrame(credit, LIMITS, 0)).toThrow("truncated");
+  });
+});
+
 describe("decodeFrame", () => {
   it("refuses a suspicion that there is not, and a truncated word of a beginning", () => {
     const frame = encodeCalls([callWith({})], [encodeArguments([])], 0);
@@ -292,6 +354,11 @@ describe("decodeFrame", () => {
     // The first call's parts become 30: 27 more than there are targets for.
     frame.writeUInt16LE(30, 24 + 22);
     expect(() => decodeFrame(frame, LIMITS, 0)).toThrow("targets that are not there");
+  });
+
+  it("refuses a call that fans out and takes a stream", () => {
+    const frame = encodeCalls([callWith({ targets: [1], takesStream: true })], [encodeArguments([])], 0);
+    expect(() => decodeFrame(frame, LIMITS, 0)).toThrow("fans out takes a stream");
   });
 
   it("refuses replies that together name more rows than their frame can hold", () => {

@@ -57,6 +57,10 @@ class InlineTransport implements Transport {
     this.#schedule();
   }
 
+  drained(): void {
+    if (!this.#closeDelivered) this.#events?.onDrain?.();
+  }
+
   end(reason: Error | undefined): void {
     this.#closed ??= { reason };
     this.#schedule();
@@ -77,6 +81,7 @@ class InlineTransport implements Transport {
       if (this.#destroyed) break;
       this.#events?.onFrame(frame);
     }
+    if (frames.length > 0) this.other?.drained();
     if (this.#closed !== undefined && !this.#closeDelivered) {
       this.#closeDelivered = true;
       this.#events?.onClose(this.#closed.reason);

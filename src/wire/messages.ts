@@ -1,4 +1,5 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { Suspicion } from "../policy/suspicion.ts";
 import type { TensorMap } from "./tensor.ts";
 
@@ -23,6 +24,8 @@ export interface IncomingCall {
   readonly idempotent: boolean;
   /** Optional members of ensembles are to be left out. */
   readonly lean: boolean;
+  /** The answer may be a stream: chunks, and then the reply. */
+  readonly takesStream: boolean;
   readonly args: readonly unknown[];
   /** Not absent or `none`: to be announced before it is begun, by `begun`. */
   readonly suspicion?: Suspicion;
@@ -90,6 +93,20 @@ export interface RowsOfResult {
   readonly rows: number;
 }
 
+/** One item of a stream as it arrived. */
+export interface IncomingChunk {
+  /** Of the call that is answered by the stream. */
+  readonly id: number;
+  readonly value: unknown;
+  /** On the wire; what it uses of the stream's credit. */
+  readonly bytes: number;
+}
+
+/** More may be sent of a stream. */
+export interface CreditGrant extends StreamCredit {
+  readonly id: number;
+}
+
 /** A frame, decoded. The union is closed: an unknown type is a protocol error, not a message. */
 export type Message =
   | { readonly type: "hello"; readonly version: number; readonly hello: Hello }
@@ -98,4 +115,6 @@ export type Message =
   | { readonly type: "cancel"; readonly ids: readonly number[] }
   /** A call under suspicion is being begun, with so many others beside it. */
   | { readonly type: "begun"; readonly id: number; readonly company: number }
-  | { readonly type: "withdraw"; readonly withdrawals: readonly Withdrawal[] };
+  | { readonly type: "withdraw"; readonly withdrawals: readonly Withdrawal[] }
+  | { readonly type: "chunks"; readonly chunks: readonly IncomingChunk[] }
+  | { readonly type: "credit"; readonly grants: readonly CreditGrant[] };

@@ -42,6 +42,7 @@ export interface Outstanding {
   readonly request: RequestFields;
   readonly target: number;
   readonly targets: readonly number[] | undefined;
+  readonly takesStream: boolean;
   /** It has left this process: from now on it may have started. */
   isSent: boolean;
   /** Ends one part; true when nothing is open any more. A part that is not open is left as it is. */
@@ -58,6 +59,7 @@ export interface Outstanding {
 export class OutstandingCall implements Outstanding {
   readonly request: CallRequest;
   readonly targets = undefined;
+  readonly takesStream = false;
   isSent = false;
 
   constructor(request: CallRequest) {
@@ -89,6 +91,7 @@ export class OutstandingCall implements Outstanding {
 export class OutstandingFanout implements Outstanding {
   readonly request: FanoutRequest;
   readonly target = 0;
+  readonly takesStream = false;
   isSent = false;
   /** One bit for each part that has not ended. */
   #open: number;

@@ -988,7 +988,8 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
     describe("a peer that sends what is not a frame", () => {
       it.each([
         ["an unknown type", frameOf(99)],
-        ["a reserved stream type", frameOf(16)],
+        ["chunks that are truncated", frameOf(7, 1)],
+        ["credit that is truncated", frameOf(8, 0, 1)],
         ["calls that are truncated", frameOf(2)],
         ["replies that are truncated", frameOf(3)],
         ["rows beyond the result", rowsBeyondTheResult()],
@@ -1022,10 +1023,12 @@ class HeldTransport extends TappedTransport {
   }
 }
 
-function frameOf(type: number): Buffer {
+function frameOf(type: number, entries = 0, count = 0): Buffer {
   const frame = Buffer.alloc(16);
   frame.writeUInt32LE(16, 0);
   frame[4] = type;
+  frame.writeUInt16LE(count, 6);
+  frame.writeUInt32LE(entries, 8);
   return frame;
 }
 

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
+import type { StreamCredit } from "../policy/stream-credit.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
 import {
@@ -8,20 +9,29 @@ import {
   encodeBegun,
   encodeCalls,
   encodeCancel,
+  encodeCredit,
   encodeHello,
   encodeWithdraw,
 } from "./encode-frame.ts";
 import {
   type CallOutcome,
   type CallStats,
+  type CreditGrant,
   type Hello,
   type IncomingCall,
+  type IncomingChunk,
   type IncomingReply,
   type LoadReport,
   NO_STATS,
   type Withdrawal,
 } from "./messages.ts";
 import { OutgoingReplies } from "./outgoing-replies.ts";
+import {
+  type ChunkCarrier,
+  type ChunkSource,
+  type ChunkWriter,
+  OutgoingStreams,
+} from "./outgoing-streams.ts";
 import {
   type CallRequest,
   type FanoutRequest,
@@ -30,6 +40,7 @@ import {
   OutstandingFanout,
   type RequestFields,
 } from "./outstanding.ts";
+import { OutstandingStream, type StreamRequest } from "./outstanding-stream.ts";
 import {
   CALL_BYTES,
   DEFAULT_WIRE_LIMITS,
@@ -117,6 +128,8 @@ export class Peer {
   #unsent: { readonly id: number; readonly payload: EncodedValue }[] = [];
   #unsentBytes = 0;
   readonly #replies: OutgoingReplies;
+  readonly #streams: OutgoingStreams;
+  #grants: CreditGrant[] = [];
   #cancels: number[] = [];
   #withdrawals: Withdrawal[] = [];
   #isAsking = false;
@@ -137,12 +150,14 @@ export class Peer {
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
     this.#clock = options.clock ?? systemClock;
     this.#replies = new OutgoingReplies(this.#limits, this.#clock, () => this.#flush());
+    this.#streams = new OutgoingStreams(this.#limits, this.#chunkCarrier());
     this.#deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs), this.#clock);
     // Whoever does not wait for the greeting learns of a failure by `onClose`.
     this.#opened.promise.catch(() => {});
     transport.start({
       onFrame: (frame) => this.#receive(frame),
       onClose: (reason) => this.#closed(reason),
+      onDrain: () => this.#streams.roomAgain(),
     });
     transport.send(encodeHello(options.hello));
     this.#cancelGreetingTimer = this.#clock.afterInBackground(GREETING_TIMEOUT_MS, () => {
@@ -166,6 +181,19 @@ export class Peer {
   /** Sends at the end of the tick; returns the id by which the call can be cancelled. */
   call(request: CallRequest): number {
     return this.#send(new OutstandingCall(request));
+  }
+
+  /** The same for a call that may be answered by a stream. */
+  callStream(request: StreamRequest): number {
+    return this.#send(new OutstandingStream(request));
+  }
+
+  /** Lets the other side send more of a stream: what was taken of it. Without effect once it has ended. */
+  grant(id: number, credit: StreamCredit): void {
+    const call = this.#outstanding.get(id);
+    if (!(call instanceof OutstandingStream) || !call.grant(credit)) return;
+    this.#grants.push({ id, ...credit });
+    this.#scheduleFlush();
   }
 
   /** One call for each target, sent and cancelled as one. */
@@ -204,8 +232,8 @@ export class Peer {
 
   /** Visits what is outstanding; calls may end meanwhile. */
   forEachRequest(visit: (request: RequestFields) => void): void {
-    this.#outstanding.forEach((_, { request }) => {
-      visit(request);
+    this.#outstanding.forEach((_, call) => {
+      if (!(call instanceof OutstandingStream && call.isOver)) visit(call.request);
     });
   }
 
@@ -238,10 +266,31 @@ export class Peer {
     if (this.#state.kind !== "closed") this.#transport.send(encodeBegun(id, company));
   }
 
+  /** Begins to answer a call by a stream; its end is the call's reply. */
+  openStream(id: number, source: ChunkSource): ChunkWriter {
+    if (this.#state.kind === "closed") {
+      const { reason } = this.#state;
+      queueMicrotask(() => source.onBroken(reason));
+    }
+    return this.#streams.open(id, source);
+  }
+
   /** Sends what is waiting, then ends the connection; outstanding calls end as `PeerClosed`. */
   close(): void {
     this.#flush();
     this.#transport.close();
+  }
+
+  #chunkCarrier(): ChunkCarrier {
+    const peer = this;
+    return {
+      // A part of what calls and replies may take: streams are the first to stop.
+      get hasRoom() {
+        return peer.#transport.bufferedBytes <= peer.#maxBufferedBytes / 4;
+      },
+      sendNow: () => peer.#flush(),
+      sendSoon: () => peer.#scheduleFlush(),
+    };
   }
 
   #replied(): void {
@@ -315,12 +364,15 @@ export class Peer {
     if (this.#replies.isEmpty || this.#options.service?.hasMoreSoon !== true) return false;
     if (this.#unsent.length > 0 || this.#cancels.length > 0) return false;
     if (this.#withdrawals.length > 0 || this.#isAsking || this.#isAsked) return false;
+    if (this.#grants.length > 0 || !this.#streams.isEmpty) return false;
     return this.#replies.mayWait;
   }
 
   #flush(): void {
     if (this.#state.kind === "closed") return;
     if (this.#unsent.length > 0) this.#flushCalls();
+    // Before the replies, which are the ends of streams.
+    if (!this.#streams.isEmpty) this.#transport.send(this.#streams.take());
     if (!this.#replies.isEmpty || this.#isAsked) {
       this.#isAsked = false;
       const load = this.#options.service?.loadReport() ?? NO_LOAD;
@@ -330,6 +382,7 @@ export class Peer {
       }
     }
     while (this.#cancels.length > 0) this.#transport.send(encodeCancel(this.#cancels.splice(0, 65_535)));
+    while (this.#grants.length > 0) this.#transport.send(encodeCredit(this.#grants.splice(0, 65_535)));
     if (this.#withdrawals.length > 0 || this.#isAsking) this.#flushWithdrawals();
   }
 
@@ -352,7 +405,7 @@ export class Peer {
         indexOf.set(encoded, payload);
       }
       const { method, requestId, deadlineAtMs, priority, idempotent, lean } = call.request;
-      const { target, targets, suspicion } = call;
+      const { target, targets, suspicion, takesStream } = call;
       entries.push({
         id,
         target,
@@ -364,6 +417,7 @@ export class Peer {
         idempotent,
         lean,
         suspicion,
+        takesStream,
         payload,
       });
     }
@@ -402,7 +456,10 @@ export class Peer {
         for (const reply of message.replies) this.#settle(reply);
       } else if (message.type === "begun") this.#outstanding.get(message.id)?.begun?.(message.company);
       else if (message.type === "cancel") this.#options.service?.onCancel(message.ids, this);
-      else {
+      else if (message.type === "chunks") for (const chunk of message.chunks) this.#takeChunk(chunk);
+      else if (message.type === "credit") {
+        for (const grant of message.grants) this.#streams.grant(grant.id, grant);
+      } else {
         this.#options.service?.onWithdraw(message.withdrawals, this);
         // Even of nothing: who asks wants to know that this process is alive.
         this.#isAsked = true;
@@ -456,6 +513,16 @@ export class Peer {
     if (isDone) this.#outstanding.delete(reply.id);
   }
 
+  #takeChunk({ id, value, bytes }: IncomingChunk): void {
+    const call = this.#outstanding.get(id);
+    // A stream that was given up is still outstanding, until the other side has ended it: this one is none, or had its end.
+    if (call === undefined) throw new TuttiError("ProtocolError", "a chunk of no stream that is open came");
+    if (!(call instanceof OutstandingStream)) {
+      throw new TuttiError("ProtocolError", "a call that takes no stream was answered by one");
+    }
+    call.receive(value, bytes);
+  }
+
   #fail(id: number, error: TuttiError): void {
     const call = this.#outstanding.get(id);
     if (call === undefined) return;
@@ -467,9 +534,12 @@ export class Peer {
     const call = this.#outstanding.get(id);
     if (call === undefined) return;
     if (!call.isSent) return this.#fail(id, withStarted(error, "no"));
+    if (call instanceof OutstandingStream && call.isOver) return;
     this.#cancels.push(id);
     this.#scheduleFlush();
-    this.#fail(id, error);
+    // Chunks of a stream may be on their way: it stays until the other side's end of it has come.
+    if (call instanceof OutstandingStream) call.fail(error);
+    else this.#fail(id, error);
   }
 
   #expire(nowMs: number): number {
@@ -500,6 +570,7 @@ export class Peer {
     this.#opened.reject(reason);
     // First of all: a call that fails below may be made anew at once, and must not come back to this connection.
     this.#options.onClose?.(reason);
+    this.#streams.close(reason);
     this.#outstanding.forEach((id, { isSent }) => {
       this.#fail(id, new TuttiError("PeerClosed", reason.message, { started: isSent ? "maybe" : "no" }));
     });

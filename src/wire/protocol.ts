@@ -12,9 +12,11 @@
  * CANCEL   count A = ids;     body: u32 ids
  * BEGUN    count A = company; body: u32 id
  * WITHDRAW count A = entries; body: entries
+ * CHUNKS   count A = 0;       body: u32 chunks | u32 0 | payload table | u32 ids… | payloads
+ * CREDIT   count A = grants;  body: grants
  * ```
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 export const HELLO_MAGIC = 0x49545554; // "TUTI"
 
 /** Of a hello's payload. */
@@ -33,6 +35,9 @@ export const CALL_BYTES = 24;
 export const REPLY_BYTES = 32;
 /** u32 offset | u32 length | u8 kind | 7 bytes 0 */
 export const PAYLOAD_ENTRY_BYTES = 16;
+export const CHUNKS_HEADER_BYTES = 8;
+/** u32 id | u32 chunks | u32 bytes */
+export const GRANT_BYTES = 12;
 /** u32 target | f32 fixed µs | f32 µs an item | u32 0 */
 export const COST_BYTES = 16;
 /** u32 id | u32 target | u8 part | u8 flags | u16 0 */
@@ -56,18 +61,17 @@ export const FrameType = {
   cancel: 4,
   begun: 5,
   withdraw: 6,
-  /** Taken for streams with credit-based flow control; refused by this version. */
-  streamOpen: 16,
-  streamChunk: 17,
-  streamCredit: 18,
-  streamEnd: 19,
+  /** Chunks of streams, each of a call that is answered by one; the call's reply is the stream's end. */
+  chunks: 7,
+  /** What the reader of a stream has taken, and may therefore be sent once more. */
+  credit: 8,
 } as const;
 
 /**
- * `lean`: members that ensembles call optional are left out, since the system is overloaded. From `SUSPICION_SHIFT`
- * on, two bits say how much the call is under suspicion (D10).
+ * `lean`: members that ensembles call optional are left out, since the system is overloaded. `takesStream`: the call may
+ * be answered by a stream. From `SUSPICION_SHIFT` on, two bits say how much the call is under suspicion (D10).
  */
-export const CallFlag = { idempotent: 1, lean: 2 } as const;
+export const CallFlag = { idempotent: 1, lean: 2, takesStream: 4 } as const;
 export const SUSPICION_SHIFT = 6;
 
 /** `abort`: if it has started, nobody wants its result any more. */

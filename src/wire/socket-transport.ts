@@ -38,6 +38,7 @@ export class SocketTransport implements Transport {
         this.destroy(TuttiError.from(thrown, "ProtocolError"));
       }
     });
+    socket.on("drain", () => events.onDrain?.());
     // The other side's end is ours too: half-open connections have no use here.
     socket.on("end", () => socket.end());
     this.#events = events;

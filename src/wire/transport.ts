@@ -3,6 +3,8 @@ export interface TransportEvents {
   onFrame(frame: Buffer): void;
   /** Called exactly once, with the reason when it was not an orderly end. */
   onClose(reason: Error | undefined): void;
+  /** What was buffered has been handed on. Promised only after much was: what a socket holds is not told of. */
+  onDrain?(): void;
 }
 
 /**

@@ -1,6 +1,8 @@
 import {
   encodeCalls,
   encodeCancel,
+  encodeChunks,
+  encodeCredit,
   encodeHello,
   encodeReplies,
   encodeWithdraw,
@@ -76,7 +78,7 @@ export function validFrames(): Buffer[] {
           payload: 2,
           deadlineAtMs: Number.POSITIVE_INFINITY,
         },
-        { ...FIELDS, id: 4, target: 3, payload: 3 },
+        { ...FIELDS, id: 4, target: 3, payload: 3, takesStream: true },
       ],
       [
         encodeArguments([floats]),
@@ -97,6 +99,14 @@ export function validFrames(): Buffer[] {
       LOAD,
     ),
     encodeCancel([1, 2, 3]),
+    encodeChunks(
+      [1, 1, 2, 1],
+      [encodeValue(structured), encodeValue(undefined), encodeValue(floats), encodeValue(new Uint8Array(20))],
+    ),
+    encodeCredit([
+      { id: 1, chunks: 32, bytes: 65_536 },
+      { id: 2, chunks: 1, bytes: 0 },
+    ]),
   ];
 }
 
@@ -176,7 +186,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   setType: (frame, random) => {
     if (frame.length > 4)
-      frame[4] = random() < 0.7 ? pick([1, 2, 3, 4, 16, 17, 18, 19], random) : random() * 256;
+      frame[4] = random() < 0.7 ? pick([1, 2, 3, 4, 5, 6, 7, 8, 9], random) : random() * 256;
     return frame;
   },
   lie: (frame, random) => {

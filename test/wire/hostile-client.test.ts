@@ -1,11 +1,11 @@
 import net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TuttiError } from "../../src/errors/tutti-error.ts";
-import { encodeCalls, encodeHello } from "../../src/wire/encode-frame.ts";
+import { encodeCalls, encodeChunks, encodeHello } from "../../src/wire/encode-frame.ts";
 import { Peer } from "../../src/wire/peer.ts";
 import { DEFAULT_WIRE_LIMITS, PROTOCOL_VERSION } from "../../src/wire/protocol.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../../src/wire/socket-transport.ts";
-import { encodeArguments } from "../../src/wire/value-codec.ts";
+import { encodeArguments, encodeValue } from "../../src/wire/value-codec.ts";
 import { mutate, seededRandom, validFrames } from "./frame-mutations.ts";
 import { echo, makeCall, TestService } from "./test-service.ts";
 import { openUnixRawPair, socketPath } from "./transport-pairs.ts";
@@ -142,10 +142,10 @@ describe("a peer that listens on a unix socket", () => {
       /magic/,
     ],
     [
-      "a frame of a reserved type",
-      [goodHello(), withLength(Buffer.from([0, 0, 0, 0, 16, 0, 0, 0]))],
+      "chunks of a stream that it was not asked for",
+      [goodHello(), encodeChunks([1], [encodeValue("unasked")])],
       "ProtocolError",
-      /reserved/,
+      /no stream that is open/,
     ],
     [
       "a frame of an unknown type",

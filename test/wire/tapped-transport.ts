@@ -7,6 +7,7 @@ export class TappedTransport implements Transport {
   /** Added to what is really buffered: a reader as slow as a test wants. */
   pretendedBytes = 0;
   readonly #inner: Transport;
+  #events: TransportEvents | undefined;
 
   constructor(inner: Transport) {
     this.#inner = inner;
@@ -17,7 +18,13 @@ export class TappedTransport implements Transport {
   }
 
   start(events: TransportEvents): void {
+    this.#events = events;
     this.#inner.start(events);
+  }
+
+  /** As when what was pretended has been given on. */
+  drain(): void {
+    this.#events?.onDrain?.();
   }
 
   send(frame: Buffer): void {
