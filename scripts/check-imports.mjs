@@ -15,7 +15,7 @@ const LEVELS = [
   ["executor", "ingress"],
   ["controller"],
   ["runtime"],
-  ["cli", "index.ts"],
+  ["cli", "testing", "index.ts"],
 ];
 
 /** Packages that only one room may import. */

@@ -1,31 +1,23 @@
-import type { Application } from "../api/application.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { Router } from "../router/router.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
 import { Peer } from "../wire/peer.ts";
 import type { Transport } from "../wire/transport.ts";
-import { ExecutorHost } from "./executor-host.ts";
+import { ExecutorHost, type ExecutorHostOptions } from "./executor-host.ts";
 import { ExecutorLinks } from "./executor-links.ts";
-import type { HostedReplica } from "./hosted-replica.ts";
 import { LocalLink } from "./local-link.ts";
-import type { ModelLoader } from "./model-loader.ts";
-import type { OwnProcess } from "./own-process.ts";
 
-export interface ExecutorParts {
+export interface ExecutorParts
+  extends Pick<
+    ExecutorHostOptions,
+    "models" | "importApplication" | "ownProcess" | "wrapReplica" | "rssMb" | "random"
+  > {
   readonly id: string;
   /** Shown to whom it dials, and demanded of who dials it. */
   readonly token: string;
   readonly dial: (executor: ExecutorAddress) => Promise<Transport>;
-  readonly models: ModelLoader;
-  readonly importApplication: (module: string) => Promise<Application>;
-  /** The process, if the executor has one to itself. */
-  readonly ownProcess?: OwnProcess;
   /** Default the system's. */
   readonly clock?: Clock;
-  /** In [0, 1), for the router's choices and for what is sampled. Default `Math.random`. */
-  readonly random?: () => number;
-  /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
-  readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
 }
 
 /** An executor, wired: what runs in its process. */
@@ -51,14 +43,7 @@ export function assembleExecutor(parts: ExecutorParts): AssembledExecutor {
     },
     disconnect: (executorId) => links.disconnect(executorId),
   });
-  const host = new ExecutorHost({
-    router,
-    models: parts.models,
-    importApplication: parts.importApplication,
-    ...(parts.ownProcess === undefined ? {} : { ownProcess: parts.ownProcess }),
-    ...(parts.random === undefined ? {} : { random: parts.random }),
-    ...(parts.wrapReplica === undefined ? {} : { wrapReplica: parts.wrapReplica }),
-  });
+  const host = new ExecutorHost({ ...parts, router });
   const local = new LocalLink((target) => host.replicas.get(target), clock);
   return {
     host,

@@ -40,11 +40,13 @@ export interface ExecutorHostOptions {
   readonly models: ModelLoader;
   readonly importApplication: (module: string) => Promise<Application>;
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
-  readonly wrapReplica?: (replica: HostedReplica) => HostedReplica;
+  readonly wrapReplica?: (replica: HostedReplica, spec: SpecToHost) => HostedReplica;
   /** The process, if the executor has one to itself. */
   readonly ownProcess?: OwnProcess;
   /** In [0, 1), draws what is sampled of its calls. Default `Math.random`. */
   readonly random?: () => number;
+  /** Resident memory in MB. Default this process's. */
+  readonly rssMb?: () => number;
 }
 
 /**
@@ -174,7 +176,7 @@ export class ExecutorHost implements PeerService {
       ongoing: this.replicas.ongoing,
       backlogUs: this.#lane.backlogUs,
       longestRunMs: this.replicas.longestRunMs,
-      rssMb: process.memoryUsage.rss() / 2 ** 20,
+      rssMb: this.#options.rssMb?.() ?? process.memoryUsage.rss() / 2 ** 20,
       unhealthy: this.#health.unhealthy,
       counts: this.#router.counters.snapshot(),
     };
@@ -211,7 +213,7 @@ export class ExecutorHost implements PeerService {
     });
     try {
       const replica = spec.kind === "model" ? await this.#loadModel(spec) : await this.#buildClass(spec);
-      this.replicas.add(this.#options.wrapReplica?.(replica) ?? replica);
+      this.replicas.add(this.#options.wrapReplica?.(replica, spec) ?? replica);
       return result();
     } catch (thrown) {
       const { code, message } = toWireError(TuttiError.from(thrown, "StartFailed"));

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Server as NetServer } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -93,6 +94,22 @@ export class Ingress {
     const address = this.#listen(host);
     this.#state = { kind: "listening", host, address };
     return address;
+  }
+
+  /**
+   * Serves the connections that are handed to it, and listens nowhere: a start for clients in this very process.
+   *
+   * @returns takes a connection.
+   */
+  async startInMemory(): Promise<(connection: Duplex) => void> {
+    if (this.#state.kind !== "new") {
+      throw new TuttiError("StartFailed", `the ingress is ${this.#state.kind} and cannot start again`);
+    }
+    const host = createHttpHost(this.#services, this.#connections);
+    const address = Promise.resolve({ host: "in memory", port: 0 });
+    this.#state = { kind: "listening", host, address };
+    await host.fastify.ready();
+    return (connection) => host.server.emit("connection", connection);
   }
 
   /** Takes no new connections, answers what was received, then closes idle connections. */

@@ -17,7 +17,7 @@ import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-o
 import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
 import { createRunDirectory } from "./run-directory.ts";
-import { INLINE_ID, wireNode } from "./wire-node.ts";
+import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
 /** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
 export type ApplicationSource =
@@ -46,7 +46,6 @@ export interface RunningNode {
 }
 
 const START_TIMEOUT_MS = 30_000;
-const HEAL_INTERVAL_MS = 1000;
 
 /** This file's own extension: the executor's main module stands beside it, built or not. */
 const ENTRY = fileURLToPath(new URL(`../executor/entry${path.extname(import.meta.url)}`, import.meta.url));
@@ -75,10 +74,9 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     target: { call: (request) => target.call(request), readiness: () => target.readiness() },
     log: options.log,
   });
-  const healTimer = setInterval(() => void runner.heal(), HEAL_INTERVAL_MS);
-  healTimer.unref();
+  const stopHealing = keepHealthy(runner);
   const closeAll = async () => {
-    clearInterval(healTimer);
+    stopHealing();
     await ingress.close();
     router.close();
     await fleet.close();

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../clock/clock.ts";
+import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
 import type { ResolvedNodeOptions } from "../config/node-options.ts";
 import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
 import type { Executor } from "../executor/executor.ts";
@@ -34,6 +34,7 @@ export const INLINE_ID = "inline";
 const HEARTBEAT_INTERVAL_MS = 100;
 /** This share of the silence that ends an executor is enough to ask elsewhere. */
 const SILENT_SHARE = 0.25;
+const HEAL_INTERVAL_MS = 1000;
 const NOTHING_IS_INLINE = () => false;
 
 /** Joins router, fleet and runner: what a node is behind its edge. */
@@ -94,4 +95,9 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
     ...(hashModel === undefined ? {} : { hashModel }),
   });
   return { fleet, router, runner };
+}
+
+/** Has replicas replaced whose health checks failed, until that is cancelled. */
+export function keepHealthy(runner: ApplicationRunner, clock: Clock = systemClock): CancelTimer {
+  return everyInBackground(clock, HEAL_INTERVAL_MS, () => void runner.heal());
 }

@@ -1,0 +1,10 @@
+export type { Decision } from "./decision.ts";
+export type { LoadResult } from "./load-result.ts";
+export type { Pending } from "./pending.ts";
+export type { Plant } from "./plant.ts";
+export type { Random } from "./seeded-random.ts";
+export { simulate } from "./simulate.ts";
+export type { SimulatedAnswer, SimulatedRequest } from "./simulated-client.ts";
+export type { SimulatedModel } from "./simulated-model.ts";
+export type { SimulationOptions } from "./simulation-options.ts";
+export type { SimulatedLoad, World } from "./world.ts";

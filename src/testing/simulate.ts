@@ -1,0 +1,82 @@
+import type { Application } from "../api/application.ts";
+import { Ingress } from "../ingress/ingress.ts";
+import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { EdgeTarget, toApplicationSpec } from "../runtime/edge-target.ts";
+import { keepHealthy, wireNode } from "../runtime/wire-node.ts";
+import { deriveSeed, seededRandom } from "./seeded-random.ts";
+import { SimulatedClient } from "./simulated-client.ts";
+import { SimulatedLauncher } from "./simulated-launcher.ts";
+import { resolveSimulationOptions, type SimulationOptions } from "./simulation-options.ts";
+import { VirtualTime } from "./virtual-time.ts";
+import { World } from "./world.ts";
+import { WorldRecord } from "./world-record.ts";
+
+/** A process that has not said hello by then is taken for dead. */
+const START_TIMEOUT_MS = 30_000;
+
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/**
+ * Runs an application, whole, in this process and on virtual time: the node and each executor as a virtual process of its
+ * own, joined by connections in memory; everything else is what production runs.
+ *
+ * @returns when it is ready.
+ * @throws TuttiError `InvalidOptions`, or what keeps the application from starting.
+ */
+export async function simulate(application: Application, options: SimulationOptions = {}): Promise<World> {
+  const { seed, modelOf, node: nodeOptions, http, startUpMs } = resolveSimulationOptions(options);
+  const time = new VirtualTime(seed);
+  const node = time.process("node");
+  const outside = time.process("outside");
+  const record = new WorldRecord(time);
+  const launcher = new SimulatedLauncher({
+    time,
+    node,
+    seed,
+    application,
+    modelOf,
+    startUpMs,
+    startTimeoutMs: START_TIMEOUT_MS,
+    watchReplica: ({ id }, spec) => record.watchReplica(id, spec),
+    onRun: ({ id }, run) => record.onRun(id, run),
+  });
+  const { fleet, router, runner } = wireNode({
+    platform: {
+      launcher,
+      clock: node,
+      random: seededRandom(deriveSeed(seed, "node")),
+      hashModel: async () => "",
+    },
+    options: nodeOptions,
+    module: "the application",
+    onEvent: (event) => record.onEvent(event),
+  });
+  let target: IngressTarget | undefined;
+  const ingress = new Ingress({
+    options: http,
+    target: { call: (request) => target!.call(request), readiness: () => runner.readiness() },
+    log: SILENT,
+    clock: node,
+  });
+  const close = async () => {
+    await ingress.close();
+    router.close();
+    await fleet.close();
+    time.end();
+  };
+  try {
+    const connect = await ingress.startInMemory();
+    await node.run(() => fleet.start());
+    node.run(() => keepHealthy(runner, node));
+    node.run(() => fleet.prestart(nodeOptions.lanes + nodeOptions.codeExecutors));
+    const graph = await time.settle(node.run(() => runner.start()));
+    target = new EdgeTarget(router, graph, () => runner.readiness());
+    ingress.setApplications([toApplicationSpec(graph)]);
+    node.run(() => fleet.keepSpares());
+    const client = new SimulatedClient(outside, (connection) => node.run(() => connect(connection)));
+    return new World({ seed, time, outside, launcher, router, runner, client, record, close });
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
