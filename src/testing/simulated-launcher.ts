@@ -29,6 +29,7 @@ export interface SimulatedLauncherOptions {
 
 /** What each says that it uses; well below any limit. */
 const RSS_MB = 64;
+const BUSY_SAMPLE_MS = 100;
 
 /** Starts executors as virtual processes, which connect in memory. */
 export class SimulatedLauncher implements ExecutorLauncher {
@@ -86,6 +87,7 @@ export class SimulatedLauncher implements ExecutorLauncher {
       importApplication: async () => application,
       clock: process,
       random: seededRandom(deriveSeed(seed, `router of ${id}`)),
+      ownProcess: { busyFraction: busyFraction(process), giveWay: () => {} },
       rssMb: () => RSS_MB,
       wrapReplica: (replica: HostedReplica, spec) =>
         new PlantedReplica(replica, process, watchReplica(executor, spec)),
@@ -106,6 +108,21 @@ export class SimulatedLauncher implements ExecutorLauncher {
     to.process.run(() => assembled.accept(far));
     return near;
   }
+}
+
+/** As production measures it, every so often: the share of the time since that its thread was held. */
+function busyFraction(process: VirtualProcess): (nowMs: number) => number {
+  let blockedMs = process.blockedMs;
+  let sampledAtMs = process.now();
+  let fraction = 0;
+  return (nowMs) => {
+    const elapsedMs = nowMs - sampledAtMs;
+    if (elapsedMs < BUSY_SAMPLE_MS) return fraction;
+    fraction = Math.min(1, (process.blockedMs - blockedMs) / elapsedMs);
+    blockedMs = process.blockedMs;
+    sampledAtMs = nowMs;
+    return fraction;
+  };
 }
 
 /** Each end is its process's: delivered to on its turns, and broken by its end. */

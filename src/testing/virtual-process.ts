@@ -34,6 +34,7 @@ export class VirtualProcess implements Clock {
   /** Called in this order, before all else, when it is free again. */
   #whenFree: (() => void)[] = [];
   #freeAtMs = 0;
+  #blockedMs = 0;
   /** When the turn begins for which `onNextTurn` waits. */
   #turnAtMs = -1;
   #isPaused = false;
@@ -47,6 +48,11 @@ export class VirtualProcess implements Clock {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** How long its thread was held by now, in all. */
+  get blockedMs(): number {
+    return this.#blockedMs - Math.max(0, this.#freeAtMs - this.now());
   }
 
   now(): number {
@@ -84,6 +90,7 @@ export class VirtualProcess implements Clock {
   block(forMs: number, then: () => void = () => {}): void {
     if (this.#hasEnded) return;
     this.#freeAtMs = Math.max(this.#freeAtMs, this.now()) + forMs;
+    this.#blockedMs += forMs;
     this.#whenFree.push(then);
   }
 
