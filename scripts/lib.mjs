@@ -10,6 +10,9 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 /** The project's own Node, whichever one started this script. */
 export const node = path.join(root, "node_modules", "node", "bin", "node");
 
+/** As on the first line of `dist/cli/main.js`, for who starts it by its path: see src/config/environment.ts. */
+export const cliFlags = ["--max-semi-space-size=16"];
+
 export const say = (text) => process.stderr.write(`tutti setup: ${text}\n`);
 
 /** Runs a command in the project; rejects with what it is and how it ended. */

@@ -1,7 +1,7 @@
 // `npm start`: sets up what is missing, then runs the Dynamic Offers example until it is stopped.
 import { spawn } from "node:child_process";
 import path from "node:path";
-import { build, install, node, root, run } from "./lib.mjs";
+import { build, cliFlags, install, node, root, run } from "./lib.mjs";
 
 await install();
 await build();
@@ -9,7 +9,7 @@ await run(node, ["--disable-warning=ExperimentalWarning", "examples/dynamic-offe
 
 const child = spawn(
   node,
-  ["dist/cli/main.js", "run", "examples/dynamic-offers/app.ts", ...process.argv.slice(2)],
+  [...cliFlags, "dist/cli/main.js", "run", "examples/dynamic-offers/app.ts", ...process.argv.slice(2)],
   {
     cwd: root,
     stdio: "inherit",

@@ -39,6 +39,8 @@ export const onnxMicrobatchTs: SystemDescription = {
 };
 
 const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
+/** What its first line gives to Node when it is started by its name. */
+const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 
 /** Set by `--baseline`: another checkout of this repository, built. */
@@ -54,7 +56,7 @@ export const tutti: SystemDescription = {
   },
   command: (setting) => ({
     file: process.execPath,
-    args: [TUTTI_CLI, "run", TUTTI_APP, "--port", String(setting.port)],
+    args: [...TUTTI_NODE_FLAGS, TUTTI_CLI, "run", TUTTI_APP, "--port", String(setting.port)],
     environment: commonEnvironment(setting),
   }),
   readyPath: "/readyz",
@@ -74,6 +76,7 @@ export const tuttiBaseline: SystemDescription = {
   command: (setting) => ({
     file: process.execPath,
     args: [
+      ...TUTTI_NODE_FLAGS,
       `${baseline()}/dist/cli/main.js`,
       "run",
       `${baseline()}/examples/dynamic-offers/app.ts`,
