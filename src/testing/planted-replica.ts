@@ -1,5 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { HostedReplica, ReplySink } from "../executor/hosted-replica.ts";
+import type { HostedReplica, ReplySink, StreamSink } from "../executor/hosted-replica.ts";
 import {
   type CallOutcome,
   type CallStats,
@@ -7,6 +7,7 @@ import {
   type IncomingCall,
   NO_STATS,
 } from "../wire/messages.ts";
+import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import type { TensorMap } from "../wire/tensor.ts";
 import type { CallFate } from "./plant.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
@@ -71,7 +72,7 @@ export class PlantedReplica implements HostedReplica {
     return this.#replica.checkHealth();
   }
 
-  accept(call: IncomingCall, from: ReplySink, part: number): void {
+  accept(call: IncomingCall, from: StreamSink, part: number): void {
     const { queueMs, answerMs, blockMs, throws, neverResolves } = this.#watch.onCall(call);
     if (blockMs > 0) this.#process.block(blockMs);
     if (this.#isClosed || (!neverResolves && throws === undefined && queueMs + answerMs === 0)) {
@@ -96,14 +97,14 @@ export class PlantedReplica implements HostedReplica {
 
   cancel(id: number, from: ReplySink): void {
     for (const held of this.#held) if (held.call.id === id && held.from === from) this.#drop(held);
-    this.#replica.cancel(id, this.#sinkOf(from));
+    this.#replica.cancel(id, this.#sinks.get(from) ?? from);
   }
 
   withdraw(id: number, part: number, from: ReplySink, abort: boolean): void {
     for (const held of this.#held) {
       if (held.call.id === id && held.part === part && held.from === from) return this.#drop(held);
     }
-    this.#replica.withdraw(id, part, this.#sinkOf(from), abort);
+    this.#replica.withdraw(id, part, this.#sinks.get(from) ?? from, abort);
   }
 
   async close(): Promise<void> {
@@ -124,7 +125,7 @@ export class PlantedReplica implements HostedReplica {
     held.from.reply(held.call.id, { ok: false, error }, NO_STATS, held.part);
   }
 
-  #sinkOf(from: ReplySink): LateSink {
+  #sinkOf(from: StreamSink): LateSink {
     let sink = this.#sinks.get(from);
     if (sink === undefined) {
       sink = new LateSink(from, this.#process);
@@ -137,14 +138,14 @@ export class PlantedReplica implements HostedReplica {
 type Lateness = Pick<CallFate, "queueMs" | "answerMs">;
 
 /** Where a replica's replies go on their way to one caller: on at once, or later where that is planted. */
-class LateSink implements ReplySink {
-  readonly #to: ReplySink;
+class LateSink implements StreamSink {
+  readonly #to: StreamSink;
   readonly #process: VirtualProcess;
   readonly #late = new Map<string, Lateness>();
   /** There only where the caller's own is: its absence has a meaning. */
   readonly begun?: (id: number, company: number) => void;
 
-  constructor(to: ReplySink, process: VirtualProcess) {
+  constructor(to: StreamSink, process: VirtualProcess) {
     this.#to = to;
     this.#process = process;
     if (to.begun !== undefined) this.begun = (id, company) => to.begun?.(id, company);
@@ -152,6 +153,10 @@ class LateSink implements ReplySink {
 
   expect(id: number, part: number, lateness: Lateness): void {
     this.#late.set(`${id}/${part}`, lateness);
+  }
+
+  openStream(id: number, source: ChunkSource): ChunkWriter {
+    return this.#to.openStream(id, source);
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {
