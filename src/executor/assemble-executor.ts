@@ -44,7 +44,7 @@ export function assembleExecutor(parts: ExecutorParts): AssembledExecutor {
     disconnect: (executorId) => links.disconnect(executorId),
   });
   const host = new ExecutorHost({ ...parts, router });
-  const local = new LocalLink((target) => host.replicas.get(target), clock);
+  const local = new LocalLink((target) => host.replicas.get(target), clock, router.counters);
   return {
     host,
     router,

@@ -5,7 +5,13 @@ import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
 import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { NO_STATS } from "../wire/messages.ts";
-import { announceSuspects, BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import {
+  announceSuspects,
+  BatchQueue,
+  type BatchQueueLimits,
+  type OnLost,
+  type QueuedItem,
+} from "./batch-queue.ts";
 import type { ReplySink } from "./hosted-replica.ts";
 import type { ServedCall } from "./served-call.ts";
 
@@ -35,15 +41,17 @@ export class BatchedMethod {
   readonly #clock: Clock;
   readonly #running = new Set<RunningBatch>();
   readonly #overdue: DeadlineWatch;
+  readonly #onLost: OnLost | undefined;
   #scheduled = false;
 
   constructor(
     name: string,
     method: Batched<unknown, unknown>,
-    limits: { readonly maxItems: number; readonly maxQueueMs: number | undefined },
+    limits: Omit<BatchQueueLimits, "maxBatchRows">,
     clock: Clock,
   ) {
     this.name = name;
+    this.#onLost = limits.onLost;
     this.#clock = clock;
     this.#overdue = new DeadlineWatch((nowMs) => this.#freeOverdue(nowMs), clock);
     this.#run = method;
@@ -87,9 +95,11 @@ export class BatchedMethod {
   }
 
   /** What nobody wants any more never starts. */
-  #endIfAborted({ call, part, from, input }: QueuedItem<BatchedInput>): boolean {
+  #endIfAborted(item: QueuedItem<BatchedInput>): boolean {
+    const { call, part, from, input } = item;
     const reason = input.served.abortReason;
     if (reason === undefined) return false;
+    this.#onLost?.(item, this.#clock.now(), reason.code === "DeadlineExceeded" ? "expired" : "cancelled");
     const error = new TuttiError(reason.code, reason.message, { started: "no" });
     from.reply(call.id, { ok: false, error }, NO_STATS, part);
     return true;

@@ -6,7 +6,7 @@ import { methodNames } from "../api/method-names.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
-import { CallCounters } from "../observe/call-counters.ts";
+import { CallCounters, type Ending } from "../observe/call-counters.ts";
 import { type CallBook, CallRecorder } from "../observe/call-recorder.ts";
 import { Suspicion } from "../policy/suspicion.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
@@ -98,7 +98,11 @@ export class CodeReplica implements HostedReplica {
     this.#counters = counters ?? new CallCounters();
     this.#recorder = recorder ?? new CallRecorder();
     this.#overdue = new DeadlineWatch((nowMs) => this.#giveUpOverdue(nowMs), this.#clock);
-    const limits = { maxItems: options.maxOngoingRequests, maxQueueMs: options.maxQueueMs };
+    const limits = {
+      maxItems: options.maxOngoingRequests,
+      maxQueueMs: options.maxQueueMs,
+      onLost: (_item: unknown, _nowMs: number, ended: Ending) => this.#counters.count("queue", ended),
+    };
     for (const [name, value] of Object.entries(instance)) {
       if (isBatched(value))
         this.#batched.set(name, new BatchedMethod(`${deployment}.${name}`, value, limits, this.#clock));
@@ -220,6 +224,7 @@ export class CodeReplica implements HostedReplica {
     const input = { value: call.args[0], served };
     const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: this.#clock.now() };
     if (method.push(item)) return;
+    this.#counters.count("door", "refused");
     const message = `${method.name} has as many inputs waiting as it may`;
     this.#reply(
       accepted,
@@ -238,6 +243,7 @@ export class CodeReplica implements HostedReplica {
           from.begun?.(call.id, company);
           return void this.#serve(accepted);
         }
+        this.#counters.count("queue", reason.code === "DeadlineExceeded" ? "expired" : "cancelled");
         const error = new TuttiError(reason.code, reason.message, { started: "no" });
         this.#reply(accepted, { ok: false, error }, NO_STATS);
       },
@@ -288,7 +294,16 @@ export class CodeReplica implements HostedReplica {
       outcome = { ok: false, error: aborted ?? failedWhileRunning(thrown) };
     }
     const runUs = (this.#clock.now() - startedAtMs) * 1000;
+    if (!outcome.ok) this.#countGivenUp(accepted);
     this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1 });
+  }
+
+  /** Of a call that ended without a result after its caller had given it up; a result would be counted as wasted. */
+  #countGivenUp({ call, served, hasEnded }: AcceptedCall): void {
+    if (hasEnded || served.abortReason === undefined || served.abortReason.code === "Draining") return;
+    // To its caller's process a deadline that has passed is one more reason to cancel.
+    const isLate = call.deadlineAtMs <= this.#clock.now();
+    this.#counters.count("run", isLate ? "expired" : "cancelled");
   }
 
   #invoke(call: IncomingCall, served: ServedCall): unknown {

@@ -4,6 +4,7 @@ import type { Router } from "../router/router.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
 import { Peer } from "../wire/peer.ts";
 import type { Transport } from "../wire/transport.ts";
+import { countLosses } from "./count-losses.ts";
 
 const RECONNECT_MS = 50;
 
@@ -62,6 +63,7 @@ export class ExecutorLinks {
     const peer = new Peer(transport, {
       hello: { name: this.#options.name, token: this.#options.token },
       clock: router.clock,
+      onLoss: countLosses(router.counters),
       onLoad: (load) => router.lane(executor.id)?.report(load, router.clock.now()),
       onClose: () => {
         if (!this.#links.has(executor.id)) return;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { LoadReport } from "../wire/messages.ts";
+import type { CallLoss, LoadReport } from "../wire/messages.ts";
 import { Peer } from "../wire/peer.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { ExecutorLauncher } from "./executor-launcher.ts";
@@ -18,6 +18,8 @@ export interface FleetOptions {
   /** An executor that was handed out has ended, unasked. */
   readonly onLost: (executor: ManagedExecutor, reason: string) => void;
   readonly onLoad: (executorId: string, load: LoadReport) => void;
+  /** Calls to executors that were lost on this side. */
+  readonly onLoss?: (loss: CallLoss, calls: number) => void;
   /** It does not answer as it should, or does so again: routers may ask elsewhere meanwhile. */
   readonly onSilence: (executor: ManagedExecutor, isSilent: boolean) => void;
   /** It has grown beyond its limit: to be replaced while it still answers. */
@@ -105,6 +107,7 @@ export class Fleet {
       expectedToken: this.#token,
       clock: this.#clock,
       onLoad: (load) => this.#options.onLoad(owner, load),
+      ...(this.#options.onLoss === undefined ? {} : { onLoss: this.#options.onLoss }),
       onClose: () => {
         const executor = this.#all.get(owner);
         if (executor === undefined) return;

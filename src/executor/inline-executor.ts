@@ -22,7 +22,7 @@ export class InlineExecutor implements Executor {
     this.id = id;
     // The application is here already: there is nothing to import.
     this.#host = new ExecutorHost({ router, models, importApplication: async () => application });
-    this.link = new LocalLink((target) => this.#host.replicas.get(target), router.clock);
+    this.link = new LocalLink((target) => this.#host.replicas.get(target), router.clock, router.counters);
   }
 
   get hasEnded(): boolean {

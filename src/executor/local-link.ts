@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { CallCounters } from "../observe/call-counters.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { Link } from "../router/lane.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
@@ -35,9 +36,16 @@ export class LocalLink implements Link, StreamSink {
   readonly #outstanding = new SlotTable<Outstanding>();
   readonly #streams = new Map<number, LocalStream>();
   readonly #deadlines: DeadlineWatch;
+  readonly #counters: CallCounters;
 
-  constructor(replicaOf: (target: number) => HostedReplica | undefined, clock: Clock = systemClock) {
+  /** @param counters of the whole process. */
+  constructor(
+    replicaOf: (target: number) => HostedReplica | undefined,
+    clock: Clock = systemClock,
+    counters: CallCounters = new CallCounters(),
+  ) {
     this.#replicaOf = replicaOf;
+    this.#counters = counters;
     this.#deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs), clock);
   }
 
@@ -95,7 +103,10 @@ export class LocalLink implements Link, StreamSink {
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats, part = 0): void {
-    if (this.#outstanding.get(id)?.end(part, outcome, stats)) this.#outstanding.delete(id);
+    const call = this.#outstanding.get(id);
+    if (call === undefined) {
+      if (outcome.ok) this.#counters.count("run", "wasted");
+    } else if (call.end(part, outcome, stats)) this.#outstanding.delete(id);
   }
 
   replyRows(
@@ -118,6 +129,7 @@ export class LocalLink implements Link, StreamSink {
       const error = new TuttiError("Overloaded", "too many calls within this executor are outstanding", {
         started: "no",
       });
+      this.#counters.count("router", "refused", call.targets?.length ?? 1);
       queueMicrotask(() => call.fail(error));
       return 0;
     }
@@ -128,8 +140,10 @@ export class LocalLink implements Link, StreamSink {
     return id;
   }
 
-  #start(id: number, { request, target, targets, takesStream }: Outstanding): void {
+  #start(id: number, started: Outstanding): void {
     if (this.#outstanding.get(id) === undefined) return;
+    started.isSent = true;
+    const { request, target, targets, takesStream } = started;
     // A request's fields may be accessors of a class: spreading it would lose them.
     const { method, args, requestId, deadlineAtMs, priority, idempotent, lean } = request;
     const call: IncomingCall = {
@@ -160,6 +174,10 @@ export class LocalLink implements Link, StreamSink {
     const call = this.#outstanding.get(id);
     if (call === undefined) return;
     this.#outstanding.delete(id);
+    if (!call.isSent) {
+      const ending = error.code === "Cancelled" ? "cancelled" : "expired";
+      this.#counters.count("router", ending, call.targets?.length ?? 1);
+    }
     for (const target of call.targets ?? [call.target]) this.#replicaOf(target)?.cancel(id, this);
     call.fail(error);
   }

@@ -62,7 +62,10 @@ export class ModelReplica implements HostedReplica {
       maxItems,
       maxQueueMs,
       maxBatchRows: this.#maxBatchRows,
-      onLost: (item, nowMs, ended) => lane.history.lost(deployment, item, nowMs, ended),
+      onLost: (item, nowMs, ended) => {
+        lane.counters.count("queue", ended);
+        lane.history.lost(deployment, item, nowMs, ended);
+      },
     });
     for (const { rows, ms } of warmUp) learnCost(this.#costs, rows, ms * 1000);
   }
@@ -104,6 +107,11 @@ export class ModelReplica implements HostedReplica {
       const message = `${this.deployment} has no method ${call.method}; a model has predict(inputs)`;
       return refuse(new TuttiError("NotFound", message, { started: "no" }));
     }
+    const nowMs = this.#lane.clock.now();
+    if (call.deadlineAtMs <= nowMs) {
+      this.#lane.counters.count("door", "expired");
+      return refuse(new TuttiError("DeadlineExceeded", "the deadline passed on the way", { started: "no" }));
+    }
     try {
       // What is given was decoded from bytes: `checkInputs` is what makes the type true.
       const { inputs, rows } = checkInputs(this.#session.metadata, call.args[0] as Tensor | TensorMap);
@@ -115,9 +123,10 @@ export class ModelReplica implements HostedReplica {
         input: inputs,
         rows,
         deadlineAtMs,
-        queuedAtMs: this.#lane.clock.now(),
+        queuedAtMs: nowMs,
       };
       if (!this.#queue.push(item)) {
+        this.#lane.counters.count("door", "refused");
         const message = `${this.deployment} has ${this.#queue.length} calls waiting, as many as it may`;
         return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
       }
@@ -193,7 +202,10 @@ export class ModelReplica implements HostedReplica {
       for (const item of items) {
         try {
           if (!item.call.idempotent) throw error;
-          if (item.deadlineAtMs <= this.#lane.clock.now()) throw expiredInBatch();
+          if (item.deadlineAtMs <= this.#lane.clock.now()) {
+            this.#lane.counters.count("run", "expired");
+            throw expiredInBatch();
+          }
           await this.#run([item]);
         } catch (thrown) {
           await this.#failed([item], TuttiError.from(thrown));

@@ -1,13 +1,16 @@
 /**
- * Where a call was when nobody needed it any more: at the `edge`, in a `router` (chosen or waiting for a replica), at an
- * executor's `door`, in a replica's `queue`, or while it `run`s.
+ * Where a call was when nobody needed it any more: at the `edge`, in a `router` (chosen or waiting for a replica, until
+ * it is sent), at an executor's `door`, in a replica's `queue`, or while it `run`s.
  */
 export const STAGES = ["edge", "router", "door", "queue", "run"] as const;
 export type Stage = (typeof STAGES)[number];
 
 /**
  * `expired`: its deadline passed there, and it went no further. `cancelled`: its caller gave it up there. `refused`: a
- * bound tripped there. `wasted`: it was worked on, and nobody took the result.
+ * bound tripped there; it may have been served elsewhere. `wasted`: it was worked on, and nobody took the result, which
+ * is counted where the result arrives.
+ *
+ * A request that the edge has sent on is counted further in, as the call that it became.
  */
 export const ENDINGS = ["expired", "cancelled", "refused", "wasted"] as const;
 export type Ending = (typeof ENDINGS)[number];

@@ -50,7 +50,10 @@ export class Router implements CallPort {
   readonly #waiting = new Set<RoutedCall>();
   readonly #deadlines: DeadlineWatch;
   readonly #retry = (call: RoutedCall) => this.#route(call);
-  readonly #leave = (call: RoutedCall) => void this.#waiting.delete(call);
+  readonly #leave = (call: RoutedCall) => {
+    this.#waiting.delete(call);
+    this.counters.count("router", "cancelled");
+  };
   readonly #homeMoves: HomeMoves = { nextAtMs: 0 };
   #snapshot = EMPTY_SNAPSHOT;
   #sets = new Map<string, ReplicaSet>();
@@ -188,6 +191,7 @@ export class Router implements CallPort {
   #refusal(set: ReplicaSet, deployment: string): TuttiError | undefined {
     if (this.#closed) return new TuttiError("Draining", "this process is shutting down", { started: "no" });
     if (set.isFull) {
+      this.counters.count("router", "refused");
       const message = `${deployment} has ${set.outstanding} calls under way, as many as its replicas take`;
       return new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 });
     }
@@ -207,6 +211,7 @@ export class Router implements CallPort {
   #wait(call: RoutedCall): void {
     const limit = this.#options.maxWaitingCalls ?? 16_384;
     if (this.#closed || this.#waiting.size >= limit) {
+      if (!this.#closed) this.counters.count("router", "refused");
       const message = `${call.deployment} has no replica, and ${this.#waiting.size} calls wait for one already`;
       const error = new TuttiError("Unavailable", message, { started: "no", retryAfterSeconds: 1 });
       queueMicrotask(() => call.fail(error));
@@ -228,6 +233,7 @@ export class Router implements CallPort {
       if (!call.isWaiting) this.#waiting.delete(call);
       else if (call.deadlineAtMs <= nowMs) {
         this.#waiting.delete(call);
+        this.counters.count("router", "expired");
         const message = `${call.deployment} had no replica before the deadline`;
         call.fail(new TuttiError("DeadlineExceeded", message, { started: "no" }));
       } else earliestMs = Math.min(earliestMs, call.deadlineAtMs);

@@ -1,6 +1,7 @@
 import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
 import type { ResolvedNodeOptions } from "../config/node-options.ts";
 import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
+import { countLosses } from "../executor/count-losses.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { ExecutorLauncher } from "../executor/executor-launcher.ts";
 import { Fleet } from "../executor/fleet.ts";
@@ -75,6 +76,7 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
     onSilence: (executor, isSilent) => runner.silent(executor, isSilent),
     onTooLarge: (executor, reason) => void runner.retire(executor, reason),
     onLoad: (executorId, load) => router.lane(executorId)?.report(load, clock.now()),
+    onLoss: countLosses(router.counters),
   });
   const inline = wiring.inline?.(router);
   const runner: ApplicationRunner = new ApplicationRunner({

@@ -40,6 +40,12 @@ export interface CallStats {
 
 export const NO_STATS: CallStats = Object.freeze({ queueUs: 0, runUs: 0, batchItems: 1 });
 
+/**
+ * Of a call that ended on its caller's side without an answer that was used. `expired`, `cancelled`, `refused`: before
+ * it was sent. `wasted`: it was answered when nobody waited any more.
+ */
+export type CallLoss = "expired" | "cancelled" | "refused" | "wasted";
+
 export type CallOutcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: TuttiError };

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
+import type { ErrorCode } from "../errors/codes.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
@@ -14,6 +15,7 @@ import {
   encodeWithdraw,
 } from "./encode-frame.ts";
 import {
+  type CallLoss,
   type CallOutcome,
   type CallStats,
   type CreditGrant,
@@ -81,9 +83,18 @@ export interface PeerOptions {
   readonly maxBufferedBytes?: number;
   readonly onLoad?: (load: LoadReport) => void;
   readonly onClose?: (reason: TuttiError) => void;
+  /** Told of calls that were lost, each once; a fan-out is as many as it has targets. */
+  readonly onLoss?: (loss: CallLoss, calls: number) => void;
   /** Default the system's. */
   readonly clock?: Clock;
 }
+
+/** What it means for a call that it ends with this code before it is sent. */
+const LOSSES: Partial<Record<ErrorCode, CallLoss>> = {
+  DeadlineExceeded: "expired",
+  Cancelled: "cancelled",
+  Overloaded: "refused",
+};
 
 /** The id of a call that was refused: no other call has it, so cancelling it does nothing. */
 const NEVER_SENT = 0;
@@ -306,6 +317,7 @@ export class Peer {
       payload = this.#argumentsOf(request);
     } catch (thrown) {
       const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
+      this.#lost(call, error);
       queueMicrotask(() => call.fail(error));
       return NEVER_SENT;
     }
@@ -502,7 +514,10 @@ export class Peer {
   #settle(reply: IncomingReply): void {
     // Unknown ids are of calls that were cancelled or expired: their answer came too late.
     const call = this.#outstanding.get(reply.id);
-    if (call === undefined) return;
+    if (call === undefined) {
+      if (reply.ok) this.#options.onLoss?.("wasted", 1);
+      return;
+    }
     const { part, rows, stats } = reply;
     // Before its caller hears of it: who cancels it, or throws, in `onEnd` must not end it again (D1).
     if (call.targets === undefined) this.#outstanding.delete(reply.id);
@@ -533,13 +548,22 @@ export class Peer {
   #abandon(id: number, error: TuttiError): void {
     const call = this.#outstanding.get(id);
     if (call === undefined) return;
-    if (!call.isSent) return this.#fail(id, withStarted(error, "no"));
+    if (!call.isSent) {
+      this.#lost(call, error);
+      return this.#fail(id, withStarted(error, "no"));
+    }
     if (call instanceof OutstandingStream && call.isOver) return;
     this.#cancels.push(id);
     this.#scheduleFlush();
     // Chunks of a stream may be on their way: it stays until the other side's end of it has come.
     if (call instanceof OutstandingStream) call.fail(error);
     else this.#fail(id, error);
+  }
+
+  /** Of a call that was not sent: what is sent is counted by who has it. */
+  #lost({ targets }: Outstanding, { code }: TuttiError): void {
+    const loss = LOSSES[code];
+    if (loss !== undefined) this.#options.onLoss?.(loss, targets?.length ?? 1);
   }
 
   #expire(nowMs: number): number {
