@@ -10,6 +10,7 @@ export default defineConfig({
             "src/**/*.test.ts",
             "examples/**/*.test.ts",
             "bench/**/*.test.ts",
+            "chaos/**/*.test.ts",
             "scripts/**/*.test.ts",
           ],
           exclude: ["**/.venv/**", "**/node_modules/**"],

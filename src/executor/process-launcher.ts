@@ -7,7 +7,10 @@ import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process
 import { Reaper } from "./reaper.ts";
 
 export interface ProcessLauncherOptions
-  extends Pick<ExecutorProcessOptions, "entry" | "nodeFlags" | "env" | "startTimeoutMs" | "onOutput"> {
+  extends Pick<
+    ExecutorProcessOptions,
+    "entry" | "nodeFlags" | "env" | "startTimeoutMs" | "onOutput" | "clock"
+  > {
   /** A directory that only this user can enter; sockets are made in it. */
   readonly runDirectory: string;
   /** The same for the compact forms of models. */

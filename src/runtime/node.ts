@@ -3,6 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { executorEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
 import type { ApplicationRunner, RunnerEvent } from "../controller/application-runner.ts";
@@ -29,6 +30,8 @@ export interface StartNodeOptions {
   readonly http?: IngressOptions;
   readonly node?: NodeOptions;
   readonly log: IngressLog;
+  /** This process's; its executors have their own. Default the system's. */
+  readonly clock?: Clock;
   /** Aborted: the start is given up, and rejects when nothing of it is left. Without effect later. */
   readonly signal?: AbortSignal;
   readonly onEvent: (event: RunnerEvent) => void;
@@ -62,6 +65,7 @@ const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
  * @throws TuttiError what kept it from starting; nothing is left running then.
  */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
+  const { clock = systemClock } = options;
   const nodeOptions = resolveNodeOptions(options.node);
   const ingressOptions = resolveIngressOptions(options.http);
   const runDirectory = await createRunDirectory();
@@ -73,8 +77,9 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     options: ingressOptions,
     target: { call: (request) => target.call(request), readiness: () => target.readiness() },
     log: options.log,
+    clock,
   });
-  const stopHealing = keepHealthy(runner);
+  const stopHealing = keepHealthy(runner, clock);
   const closeAll = async () => {
     stopHealing();
     await ingress.close();
@@ -119,7 +124,7 @@ interface NodeDirectories {
 }
 
 function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, directories: NodeDirectories) {
-  const { source, onEvent, onOutput } = options;
+  const { source, onEvent, onOutput, clock = systemClock } = options;
   const launcher = new ProcessLauncher({
     ...directories,
     entry: ENTRY,
@@ -128,8 +133,9 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
     laneNiceness: nodeOptions.laneNiceness,
     startTimeoutMs: START_TIMEOUT_MS,
     onOutput,
+    clock,
   });
-  const platform = { launcher };
+  const platform = { launcher, clock };
   if (source.kind === "module")
     return wireNode({ platform, options: nodeOptions, module: source.path, onEvent });
   const models = new OnnxModelLoader({ directory: directories.modelCacheDirectory });

@@ -43,7 +43,8 @@ export type AttributeValue =
   | { readonly text: string }
   | { readonly ints: readonly number[] }
   | { readonly floats: readonly number[] }
-  | { readonly texts: readonly string[] };
+  | { readonly texts: readonly string[] }
+  | { readonly graph: GraphOptions };
 
 export interface NodeOptions {
   readonly op: string;
@@ -61,11 +62,14 @@ export interface InitializerOptions {
   readonly externalFile?: string;
 }
 
-export interface ModelOptions {
+export interface GraphOptions {
   readonly inputs: readonly ValueOptions[];
   readonly outputs: readonly ValueOptions[];
   readonly nodes: readonly NodeOptions[];
   readonly initializers?: readonly InitializerOptions[];
+}
+
+export interface ModelOptions extends GraphOptions {
   readonly opset?: number;
   readonly irVersion?: number;
   /** Operator set domains beside the default one. */
@@ -106,6 +110,7 @@ function attribute(name: string, value: AttributeValue): Buffer {
   if ("float" in value) return bytes(5, head, varint((2 << 3) | 5), floatBytes([value.float]), int(20, 1));
   if ("text" in value) return bytes(5, head, text(4, value.text), int(20, 3));
   if ("ints" in value) return bytes(5, head, bytes(8, Buffer.concat(value.ints.map(varint))), int(20, 7));
+  if ("graph" in value) return bytes(5, head, bytes(6, ...graphFields(value.graph)), int(20, 5));
   if ("floats" in value) return bytes(5, head, bytes(7, floatBytes(value.floats)), int(20, 6));
   return bytes(5, head, Buffer.concat(value.texts.map((item) => text(9, item))), int(20, 8));
 }
@@ -153,16 +158,17 @@ function initializer(options: InitializerOptions): Buffer {
   );
 }
 
+const graphFields = (options: GraphOptions): Buffer[] => [
+  ...options.nodes.map(node),
+  text(2, "graph"),
+  ...(options.initializers ?? []).map(initializer),
+  ...options.inputs.map((input) => value(11, input)),
+  ...options.outputs.map((output) => value(12, output)),
+];
+
 /** The bytes of a `.onnx` file. */
 export function encodeModel(options: ModelOptions): Buffer {
-  const graph = bytes(
-    7,
-    ...options.nodes.map(node),
-    text(2, "graph"),
-    ...(options.initializers ?? []).map(initializer),
-    ...options.inputs.map((input) => value(11, input)),
-    ...options.outputs.map((output) => value(12, output)),
-  );
+  const graph = bytes(7, ...graphFields(options));
   return Buffer.concat([
     int(1, options.irVersion ?? 8),
     text(2, "tutti-tests"),

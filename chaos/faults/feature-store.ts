@@ -1,0 +1,56 @@
+import { randomFillSync } from "node:crypto";
+import type { Fault as ProxyFault } from "../../test/features/fault-proxy.ts";
+import type { Fault, Scene } from "../fault.ts";
+
+/** The service that features are read from misbehaves, or the way there does. */
+function featureStore(
+  name: string,
+  about: string,
+  decide: (random: () => number) => ProxyFault,
+  seenAs: "fallback" | "slow",
+): Fault {
+  return {
+    name,
+    about,
+    system: "dynamodb",
+    holdMs: { quick: 2000, full: 10_000 },
+    demands: { seenAs },
+    async plant({ proxy, over, random }: Scene) {
+      if (proxy === undefined) throw new Error("this system reads its features without a proxy");
+      proxy.decide = () => decide(random);
+      await over;
+      proxy.decide = () => ({ kind: "pass" });
+    },
+  };
+}
+
+export const storeDown = featureStore(
+  "feature-store-down",
+  "the feature store closes every connection",
+  () => ({ kind: "cut" }),
+  "fallback",
+);
+
+export const storeSlow = featureStore(
+  "feature-store-slow",
+  "the feature store takes requests and does not answer, or stops half way",
+  (random) => ({ kind: random() < 0.5 ? "hang" : "stall" }),
+  "fallback",
+);
+
+export const storeGarbage = featureStore(
+  "feature-store-garbage",
+  "the feature store answers with noise, with half an answer, or with rows of nonsense",
+  (random) => {
+    const which = random();
+    if (which < 0.3) return { kind: "cutMidBody" };
+    if (which < 0.6) return { kind: "body", body: randomFillSync(Buffer.alloc(300)) };
+    return { kind: "body", body: NONSENSE };
+  },
+  "fallback",
+);
+
+/** JSON of the right shape with rows that are no vectors. */
+const NONSENSE = JSON.stringify({
+  Responses: { players: [{ key: { S: "player-00001" }, vector: { B: "bm9uc2Vuc2U=" } }] },
+});

@@ -1,0 +1,48 @@
+import type { CampaignResult, PhaseResult } from "./schema.ts";
+
+const COLUMNS: readonly (readonly [string, (phase: PhaseResult) => string | number])[] = [
+  ["fault", ({ about }) => about],
+  ["sent", ({ sent }) => sent],
+  ["right", ({ right }) => right],
+  ["degraded", ({ degraded }) => degraded],
+  ["fallback", ({ fallback }) => fallback],
+  ["refused", ({ refused }) => refused],
+  ["failed", ({ failed }) => failed],
+  ["wrong", ({ wrong, unlabelled }) => wrong + unlabelled],
+  ["p95", ({ p95Ms }) => `${Math.round(p95Ms)} ms`],
+  ["slowest", ({ maxMs }) => `${Math.round(maxMs)} ms`],
+  ["replaced", ({ replacements }) => (replacements === 0 ? "–" : replacements)],
+  [
+    "within",
+    ({ slowestReplacementMs }) => (slowestReplacementMs === null ? "–" : `${slowestReplacementMs} ms`),
+  ],
+  ["recovery", ({ recoveryMs }) => `${recoveryMs} ms`],
+];
+
+/** The campaign as a table for people. */
+export function toMarkdown(result: CampaignResult): string {
+  const rows = result.phases.map((phase) => COLUMNS.map(([, cell]) => String(cell(phase))));
+  const head = COLUMNS.map(([name]) => name);
+  const align = COLUMNS.map((_, index) => (index === 0 ? "---" : "---:"));
+  const table = [head, align, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const sent = result.phases.reduce((sum, phase) => sum + phase.sent, 0);
+  const memory = result.memory
+    .map(({ system, beforeMb, afterMb }) => `${system} ${Math.round(beforeMb)} → ${Math.round(afterMb)} MB`)
+    .join(", ");
+  const broken = [
+    ...result.phases.flatMap(({ fault, broken }) => broken.map((what) => `${fault}: ${what}`)),
+    ...result.broken,
+  ];
+  return [
+    table,
+    "",
+    `${sent} requests at ${result.ratePerSecond} a second; seed ${result.seed}; revision ${result.git.revision.slice(0, 7)}${result.git.dirty ? " with changes" : ""}.`,
+    `Memory (PSS under the same load, before → after): ${memory}.`,
+    broken.length === 0
+      ? "All demands were met."
+      : `NOT MET:\n${broken.map((what) => `- ${what}`).join("\n")}`,
+  ].join("\n");
+}
+
+export const isMet = (result: CampaignResult): boolean =>
+  result.broken.length === 0 && result.phases.every(({ broken }) => broken.length === 0);
