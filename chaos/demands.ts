@@ -2,7 +2,7 @@ import type { Demands } from "./fault.ts";
 import type { CampaignResult, PhaseResult } from "./schema.ts";
 
 /** What is known of a phase before it is judged. */
-export type PhaseFacts = Omit<PhaseResult, "broken" | "attempts" | "examples">;
+export type PhaseFacts = Omit<PhaseResult, "broken" | "notJudged" | "attempts" | "examples">;
 
 /** A demand that was not met. One of time may be due to a machine that had no time for it; no other is ever excused. */
 export interface Broken {
@@ -62,6 +62,14 @@ function isSeen(facts: PhaseFacts, seenAs: Demands["seenAs"]): boolean {
   if (seenAs === "slow") return facts.p50Ms > SLOW_P50_MS;
   return facts[seenAs] > 0;
 }
+
+/** A process that is ready to run waits this long only where others take all of the processor. */
+const STARVED_LAG_MS = 75;
+const STARVED_CPU_FRACTION = 0.2;
+
+/** Others had the processor: what took too long then says nothing of Tutti. */
+export const isStarved = ({ ownLagMs, foreignCpuFraction }: PhaseFacts): boolean =>
+  ownLagMs > STARVED_LAG_MS || foreignCpuFraction > STARVED_CPU_FRACTION;
 
 const MEMORY_TOLERANCE = 0.1;
 

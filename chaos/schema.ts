@@ -31,10 +31,16 @@ export const phaseSchema = z.strictObject({
     "from the end of the fault until the last request was sent whose answer was not right",
   ),
   ownLagMs: ms.describe("the longest that the campaign itself was kept from running"),
+  foreignCpuFraction: z.number().describe("of all cores, what neither the system nor the campaign used"),
   attempts: count.describe(
-    "runs of the phase: it is run anew when it was starved and missed a bound of time",
+    "runs of the phase: it is run anew when a bound of time was missed while others had the processor",
   ),
   broken: z.array(z.string()).describe("demands that were not met"),
+  notJudged: z
+    .array(z.string())
+    .describe(
+      "bounds of time that were missed in each run while others had the processor: nothing is known of them",
+    ),
   examples: z.array(z.string()).describe("the first of what was wrong, unlabelled or failed"),
 });
 

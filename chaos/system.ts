@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { processTree, treePssMb } from "../bench/measure/process-tree.ts";
+import { processTree, treeCpuSeconds, treePssMb } from "../bench/measure/process-tree.ts";
 import { REPOSITORY } from "../bench/reference/paths.ts";
 import { ask } from "../bench/systems/ask.ts";
 import { type ExecutorKind, kindOf, listeningExecutors } from "../test/support/processes.ts";
@@ -14,8 +14,8 @@ const READY = /is ready: .* at (\S+)/;
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 5000;
 const POLL_MS = 5;
-/** Of the two lanes and two code executors that the campaign asks for. */
-const STRENGTH: Readonly<Record<"lane" | "code", number>> = { lane: 2, code: 2 };
+/** Two lanes and two code executors. */
+const EXECUTORS = 4;
 
 export interface SystemOptions {
   /** In place of `tutti run`; given the application's module. */
@@ -106,10 +106,12 @@ export class System implements AsyncDisposable {
   async isAtFullStrength(): Promise<boolean> {
     const readiness = await ask(this.port, "/readyz", { timeoutMs: 1000 });
     if (readiness?.status !== 200) return false;
-    const kinds = this.executors().map(({ kind }) => kind);
-    return (["lane", "code"] as const).every(
-      (kind) => kinds.filter((one) => one === kind).length === STRENGTH[kind],
-    );
+    return this.executors().filter(({ kind }) => kind !== "spare").length === EXECUTORS;
+  }
+
+  /** Of all its processes so far. */
+  cpuSeconds(): number {
+    return treeCpuSeconds(this.pid);
   }
 
   pssMb(): number {

@@ -7,7 +7,7 @@ export const laneBlocked: Fault = {
   name: "lane-blocked",
   about: "a member's run goes round a loop for ever in its lane",
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { seenAs: "replacement", replacedWithinMs: REPLACED_WITHIN_MS, personalFraction: 1 },
   async plant({ control, strike, pause, isOver }) {
     while (!isOver()) {
@@ -21,7 +21,7 @@ export const lanesBlocked: Fault = {
   name: "input-blocks-lanes",
   about: "an input blocks every lane that it is given to, and is given to both",
   system: "embedded",
-  holdMs: { quick: 3500, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { seenAs: "replacement" },
   async plant({ control, strike, pause, isOver }) {
     while (!isOver()) {
@@ -35,7 +35,7 @@ export const codeBlocked: Fault = {
   name: "code-blocked",
   about: "a class that should wait goes round a loop for ever in its code executor",
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { seenAs: "replacement", replacedWithinMs: REPLACED_WITHIN_MS },
   async plant({ control, strike, pause, isOver }) {
     while (!isOver()) {
@@ -51,7 +51,7 @@ function stopped(kind: "lane" | "code"): Fault {
     name: `${kind}-stopped`,
     about: `SIGSTOP of a ${kind === "lane" ? "model" : "code"} executor`,
     system: "embedded",
-    holdMs: { quick: 2000, full: 10_000 },
+    holdMs: { quick: 1000, full: 8000 },
     demands: {
       seenAs: "replacement",
       replacedWithinMs: REPLACED_WITHIN_MS,

@@ -25,7 +25,7 @@ export const clientsCut: Fault = {
   name: "clients-cut",
   about: "half of the connections are cut in the middle of a body, of the request or of the answer",
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { rightFraction: 1 },
   async plant(scene) {
     const { random, reference, pause, isOver } = scene;
@@ -40,22 +40,22 @@ export const clientsCut: Fault = {
 };
 
 const MUTE_CLIENTS = 50;
-const REQUESTS_EACH = 400;
+/** Of one of them after the other: 500 requests a second, which overloads nobody. */
+const MUTE_REQUEST_EVERY_MS = 2;
 
 export const clientsNeverRead: Fault = {
   name: "clients-never-read",
-  about: `${MUTE_CLIENTS} clients send ${REQUESTS_EACH} requests each and read nothing`,
+  about: `${MUTE_CLIENTS} clients send request after request and read nothing`,
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { rightFraction: 0.99, personalFraction: 1 },
   async plant(scene) {
-    const { reference, over } = scene;
+    const { reference, pause, isOver } = scene;
     const sockets = Array.from({ length: MUTE_CLIENTS }, () => dial(scene).pause());
-    for (const socket of sockets) {
-      for (let i = 0; i < REQUESTS_EACH; i++)
-        socket.write(requestOf(reference.playerIds[i % reference.playerIds.length] ?? ""));
+    for (let i = 0; !isOver(); i++) {
+      sockets[i % MUTE_CLIENTS]?.write(requestOf(reference.playerIds[i % reference.playerIds.length] ?? ""));
+      await pause(MUTE_REQUEST_EVERY_MS);
     }
-    await over;
     for (const socket of sockets) socket.destroy();
   },
 };

@@ -8,7 +8,7 @@ export const killEverySecond: Fault = {
   name: "kill-every-second",
   about: "kill -9 of an executor each second, model and code in turn",
   system: "embedded",
-  holdMs: { quick: 4000, full: 30_000 },
+  holdMs: { quick: 3000, full: 20_000 },
   demands: { seenAs: "replacement", replacedWithinMs: 2000, personalFraction: 1, rightFraction: 1 },
   async plant({ system, strike, pause, isOver }) {
     for (let turn = 0; !isOver(); turn++) {
@@ -23,7 +23,7 @@ export const killBothLanes: Fault = {
   name: "kill-both-lanes",
   about: "kill -9 of both model executors at once",
   system: "embedded",
-  holdMs: { quick: 1500, full: 10_000 },
+  holdMs: { quick: 800, full: 8000 },
   demands: { seenAs: "replacement", replacedWithinMs: 2000 },
   async plant({ system, strike, pause, isOver }) {
     while (!isOver()) {
@@ -39,7 +39,7 @@ export const poisonInput: Fault = {
   name: "poison-input",
   about: "an input ends every executor that it is given to",
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { seenAs: "replacement", personalFraction: 0.9 },
   async plant({ strike, provoke, pause, isOver }) {
     for (let turn = 1; !isOver(); turn++) {
@@ -53,7 +53,7 @@ export const memoryBalloon: Fault = {
   name: "memory-balloon",
   about: "a code executor grows beyond its memory limit",
   system: "embedded",
-  holdMs: { quick: 2000, full: 10_000 },
+  holdMs: { quick: 1000, full: 8000 },
   demands: { seenAs: "replacement", personalFraction: 1, rightFraction: 1 },
   async plant({ control, strike, pause, isOver }) {
     while (!isOver()) {

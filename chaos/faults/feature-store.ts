@@ -7,14 +7,14 @@ function featureStore(
   name: string,
   about: string,
   decide: (random: () => number) => ProxyFault,
-  seenAs: "fallback" | "slow",
+  quickMs: number,
 ): Fault {
   return {
     name,
     about,
     system: "dynamodb",
-    holdMs: { quick: 2000, full: 10_000 },
-    demands: { seenAs },
+    holdMs: { quick: quickMs, full: 8000 },
+    demands: { seenAs: "fallback" },
     async plant({ proxy, over, random }: Scene) {
       if (proxy === undefined) throw new Error("this system reads its features without a proxy");
       proxy.decide = () => decide(random);
@@ -28,14 +28,15 @@ export const storeDown = featureStore(
   "feature-store-down",
   "the feature store closes every connection",
   () => ({ kind: "cut" }),
-  "fallback",
+  800,
 );
 
 export const storeSlow = featureStore(
   "feature-store-slow",
   "the feature store takes requests and does not answer, or stops half way",
   (random) => ({ kind: random() < 0.5 ? "hang" : "stall" }),
-  "fallback",
+  // Longer than the request's deadline, or a repetition finds it well again.
+  2200,
 );
 
 export const storeGarbage = featureStore(
@@ -47,7 +48,7 @@ export const storeGarbage = featureStore(
     if (which < 0.6) return { kind: "body", body: randomFillSync(Buffer.alloc(300)) };
     return { kind: "body", body: NONSENSE };
   },
-  "fallback",
+  800,
 );
 
 /** JSON of the right shape with rows that are no vectors. */

@@ -10,7 +10,7 @@ function member(name: string, mode: MemberMode, about: string, demands: Demands)
     name,
     about,
     system: "embedded",
-    holdMs: { quick: 1500, full: 10_000 },
+    holdMs: { quick: 800, full: 8000 },
     demands,
     async plant({ control, over }) {
       control.member(mode);

@@ -28,7 +28,7 @@ export const randomFaults: Fault = {
   name: "random",
   about: "faults of members and processes, drawn by the seed, on top of each other",
   system: "embedded",
-  holdMs: { quick: 4000, full: 30_000 },
+  holdMs: { quick: 4000, full: 20_000 },
   demands: { seenAs: "replacement" },
   async plant(scene) {
     const { random, control, pause, isOver, strike } = scene;
