@@ -111,6 +111,7 @@ function run(graph: ApplicationGraph, prepare: (executor: FakeExecutor, index: n
   return { runner, executors, snapshots, events, routed };
 }
 
+const ONE = graphOf({ Offers: {} });
 const TWO = graphOf({ Features: {}, Offers: { replicas: 2 } });
 const typesOf = ({ orders }: FakeExecutor) =>
   orders.map(({ type }) => type).filter((type) => type !== "route");
@@ -146,6 +147,27 @@ describe("an application that starts", () => {
       const last = orders.findLast((order) => order.type === "route");
       expect(last).toMatchObject({ snapshot: { version: versions.at(-1) } });
     }
+  });
+
+  it("tells them before the node's own router, which sends at once what waits for a replica", async () => {
+    const told: string[] = [];
+    const executor = new FakeExecutor("x0", ONE);
+    const order = executor.order.bind(executor);
+    executor.order = (request) => {
+      if (request.type === "route") told.push(`executor ${request.snapshot.version}`);
+      return order(request);
+    };
+    const runner = new ApplicationRunner({
+      acquire: async () => executor,
+      module: "/app.ts",
+      limits: { lanes: 1, codeExecutors: 1, laneMemoryMb: 1000 },
+      importTimeoutMs: 1000,
+      hostTimeoutMs: 1000,
+      onSnapshot: ({ version }) => told.push(`node ${version}`),
+      onEvent: () => {},
+    });
+    await runner.start();
+    expect(told.slice(-2)).toEqual(["executor 1", "node 1"]);
   });
 
   it("fails with what a replica's constructor threw", async () => {

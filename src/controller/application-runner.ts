@@ -317,10 +317,12 @@ export class ApplicationRunner {
   #publish(): void {
     this.#version += 1;
     const snapshot = this.#snapshot();
-    this.#options.onSnapshot(snapshot);
+    // Before the node's own router, which sends what waits at once: a class must not be called over the same connection
+    // before it knows where those are that it calls itself.
     for (const [slot, state] of this.#slots) {
       if (slot.kind === "code" && state.kind === "filled") void this.#tellRoutes(state.executor, snapshot);
     }
+    this.#options.onSnapshot(snapshot);
   }
 
   #snapshot(): RoutingSnapshot {
