@@ -7,4 +7,5 @@ export { simulate } from "./simulate.ts";
 export type { SimulatedAnswer, SimulatedRequest } from "./simulated-client.ts";
 export type { SimulatedModel } from "./simulated-model.ts";
 export type { SimulationOptions } from "./simulation-options.ts";
+export { holdTime } from "./virtual-process.ts";
 export type { SimulatedLoad, World } from "./world.ts";

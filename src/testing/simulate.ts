@@ -7,6 +7,7 @@ import { deriveSeed, seededRandom } from "./seeded-random.ts";
 import { SimulatedClient } from "./simulated-client.ts";
 import { SimulatedLauncher } from "./simulated-launcher.ts";
 import { resolveSimulationOptions, type SimulationOptions } from "./simulation-options.ts";
+import { useVirtualGlobals } from "./virtual-globals.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { World } from "./world.ts";
 import { WorldRecord } from "./world-record.ts";
@@ -25,6 +26,7 @@ const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
  */
 export async function simulate(application: Application, options: SimulationOptions = {}): Promise<World> {
   const { seed, modelOf, node: nodeOptions, http, startUpMs } = resolveSimulationOptions(options);
+  const putGlobalsBack = useVirtualGlobals();
   const time = new VirtualTime(seed);
   const node = time.process("node");
   const outside = time.process("outside");
@@ -63,6 +65,7 @@ export async function simulate(application: Application, options: SimulationOpti
     router.close();
     await fleet.close();
     time.end();
+    putGlobalsBack();
   };
   try {
     const connect = await ingress.startInMemory();

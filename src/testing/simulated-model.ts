@@ -2,7 +2,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import type { ModelSpecToHost } from "../executor/control-messages.ts";
 import type { ModelLoader } from "../executor/model-loader.ts";
 import type { ModelMetadata, TensorSpec } from "../onnx/model-metadata.ts";
-import type { ModelSession } from "../onnx/model-session.ts";
+import { loadModelSession, type ModelSession } from "../onnx/model-session.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
 import type { Random } from "./seeded-random.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
@@ -16,8 +16,11 @@ export interface SimulatedModel {
   readonly costMs: (rows: number, random: Random) => number;
   /** The output of one row of the only input. Default the mean of its numbers. */
   readonly predict?: (row: readonly number[]) => number;
-  /** In place of `predict`: the outputs of a whole batch, by name; for models with inputs and outputs of other kinds. */
-  readonly run?: (inputs: TensorMap, rows: number) => TensorMap;
+  /**
+   * In place of `predict`: the outputs of a whole batch, by name. `"file"` runs the deployment's own ONNX file, which
+   * then also says what the inputs and outputs are; that takes real time, and no virtual time.
+   */
+  readonly run?: ((inputs: TensorMap, rows: number) => TensorMap) | "file";
   /** Default one input `x`, `float32[*, *]`. */
   readonly inputs?: readonly TensorSpec[];
   /** Default one output `y`, `float32[*, 1]`. */
@@ -57,8 +60,12 @@ export class SimulatedModels implements ModelLoader {
 
   async load(spec: ModelSpecToHost): Promise<ModelSession> {
     const model = this.#options.modelOf(spec.deployment);
-    await blocked(this.#options.process, model.loadMs ?? DEFAULT_LOAD_MS);
-    return new SimulatedSession(spec, model, this.#options);
+    const { process } = this.#options;
+    const file = { name: spec.deployment, path: spec.path };
+    const real =
+      model.run === "file" ? await process.hold(() => loadModelSession(file, spec.session)) : undefined;
+    await blocked(process, model.loadMs ?? DEFAULT_LOAD_MS);
+    return new SimulatedSession(spec, model, this.#options, real);
   }
 }
 
@@ -67,15 +74,23 @@ class SimulatedSession implements ModelSession {
   readonly #spec: ModelSpecToHost;
   readonly #model: SimulatedModel;
   readonly #options: SimulatedModelsOptions;
+  readonly #real: ModelSession | undefined;
   #isClosed = false;
 
-  constructor(spec: ModelSpecToHost, model: SimulatedModel, options: SimulatedModelsOptions) {
+  /** @param real whose outputs are taken, if it is there. */
+  constructor(
+    spec: ModelSpecToHost,
+    model: SimulatedModel,
+    options: SimulatedModelsOptions,
+    real: ModelSession | undefined,
+  ) {
+    this.#real = real;
     this.#spec = spec;
     this.#model = model;
     this.#options = options;
     const { inputs = INPUTS, outputs = OUTPUTS } = model;
     const batchAxis = [...inputs, ...outputs].every(({ shape }) => shape[0] === null);
-    this.metadata = { name: spec.deployment, inputs, outputs, batchAxis };
+    this.metadata = real?.metadata ?? { name: spec.deployment, inputs, outputs, batchAxis };
   }
 
   /** As the Node binding does: the run begins on the next turn, holds the thread, and is answered when it is over. */
@@ -91,24 +106,24 @@ class SimulatedSession implements ModelSession {
       process.onNextTurn(() => {
         const { deployment, index, target } = this.#spec;
         const slowness = onRun({ deployment, replica: index, target, rows });
-        process.block(this.#model.costMs(rows, random) * slowness, () => {
-          try {
-            resolve(this.#outputs(inputs, rows));
-          } catch (thrown) {
-            reject(TuttiError.from(thrown));
-          }
-        });
+        const outputs = this.#outputs(inputs, rows);
+        // Whoever waits hears of a failure, later.
+        outputs.catch(() => {});
+        process.block(this.#model.costMs(rows, random) * slowness, () => outputs.then(resolve, reject));
       });
     });
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#real?.close();
   }
 
-  #outputs(inputs: TensorMap, rows: number): TensorMap {
+  async #outputs(inputs: TensorMap, rows: number): Promise<TensorMap> {
+    const real = this.#real;
+    if (real !== undefined) return this.#options.process.hold(() => real.run(inputs));
     const { run, predict = mean } = this.#model;
-    if (run !== undefined) return run(inputs, rows);
+    if (typeof run === "function") return run(inputs, rows);
     const [input] = this.metadata.inputs;
     const [output] = this.metadata.outputs;
     const values = Array.from(inputs[input!.name]!.data as ArrayLike<number>, Number);

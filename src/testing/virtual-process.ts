@@ -8,6 +8,13 @@ export interface Breakable {
   destroy(reason: Error): void;
 }
 
+/** The time that a process lives in. */
+export interface ProcessTime {
+  readonly nowMs: number;
+  /** Keeps virtual time still until something in the real world has ended. */
+  hold<T>(promise: Promise<T>): Promise<T>;
+}
+
 /** A turn of an event loop takes between these: a busy one turns no faster, and two never keep step for long. */
 const SHORTEST_TURN_MS = 0.005;
 const LONGEST_TURN_MS = 0.02;
@@ -16,6 +23,14 @@ const LONGEST_TURN_MS = 0.02;
 const running = new AsyncLocalStorage<VirtualProcess>();
 
 export const currentProcess = (): VirtualProcess | undefined => running.getStore();
+
+/**
+ * Does something in the real world on behalf of an application that may be simulated: virtual time stands still until
+ * it has ended. Where nothing is simulated it is just done.
+ */
+export function holdTime<T>(begin: () => Promise<T>): Promise<T> {
+  return currentProcess()?.hold(begin) ?? begin();
+}
 
 /**
  * A process of the virtual world: an event loop that does one thing at a time, as the clock of all that lives in it.
@@ -27,7 +42,7 @@ export const currentProcess = (): VirtualProcess | undefined => running.getStore
  */
 export class VirtualProcess implements Clock {
   readonly name: string;
-  readonly #nowMs: () => number;
+  readonly #time: ProcessTime;
   readonly #random: Random;
   readonly #events = new EventQueue();
   readonly #owned = new Set<Breakable>();
@@ -40,9 +55,9 @@ export class VirtualProcess implements Clock {
   #isPaused = false;
   #hasEnded = false;
 
-  constructor(name: string, nowMs: () => number, random: Random) {
+  constructor(name: string, time: ProcessTime, random: Random) {
     this.name = name;
-    this.#nowMs = nowMs;
+    this.#time = time;
     this.#random = random;
   }
 
@@ -56,7 +71,7 @@ export class VirtualProcess implements Clock {
   }
 
   now(): number {
-    return this.#nowMs();
+    return this.#time.nowMs;
   }
 
   /** As Node does: whole milliseconds, one at least. */
@@ -130,6 +145,11 @@ export class VirtualProcess implements Clock {
   step(): void {
     const next = this.#whenFree.shift() ?? this.#events.takeFirst()?.run;
     if (next !== undefined) this.run(next);
+  }
+
+  /** Does something in the real world, on real time; virtual time stands still meanwhile. */
+  hold<T>(begin: () => Promise<T>): Promise<T> {
+    return this.#time.hold(running.exit(begin));
   }
 
   /** Runs something as this process. */

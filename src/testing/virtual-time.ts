@@ -1,5 +1,5 @@
 import { deriveSeed, type Random, seededRandom } from "./seeded-random.ts";
-import { VirtualProcess } from "./virtual-process.ts";
+import { type ProcessTime, VirtualProcess } from "./virtual-process.ts";
 
 /** What somebody waits for: time goes on as long as there is such a one. */
 interface Goal {
@@ -17,7 +17,7 @@ const PATIENCE_MS = 3_600_000;
  * The time of a simulated world, and its scheduler: it jumps from one event to the next, and has all promise reactions
  * of one run before the next. It moves only while somebody waits for something.
  */
-export class VirtualTime {
+export class VirtualTime implements ProcessTime {
   readonly #seed: number;
   readonly #random: Random;
   readonly #processes = new Set<VirtualProcess>();
@@ -38,7 +38,7 @@ export class VirtualTime {
 
   process(name: string): VirtualProcess {
     const random = seededRandom(deriveSeed(this.#seed, `turns of ${name}`));
-    const process = new VirtualProcess(name, () => this.#nowMs, random);
+    const process = new VirtualProcess(name, this, random);
     this.#processes.add(process);
     return process;
   }
