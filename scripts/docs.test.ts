@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import { resolveAdminOptions } from "../src/admin/admin-options.ts";
 import { application } from "../src/api/application.ts";
 import { batched } from "../src/api/batched.ts";
 import { bindingOf } from "../src/api/binding.ts";
@@ -179,8 +180,13 @@ const OPTION_TABLES: readonly OptionTable[] = [
     known: known("", () => resolveIngressOptions(stranger)),
   },
   {
+    heading: "## Admin",
+    defaults: all(resolveAdminOptions()),
+    known: known("", () => resolveAdminOptions(stranger)),
+  },
+  {
     heading: "## `serve`",
-    defaults: { http: "see above", node: "see above", models: "`process`", logLevel: "`warn`" },
+    defaults: { http: "see above", node: "see above", admin: NONE, models: "`process`", logLevel: "`warn`" },
     known: known("", () => serve(made, stranger)),
   },
   {

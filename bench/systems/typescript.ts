@@ -42,6 +42,8 @@ const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 /** What its first line gives to Node when it is started by its name. */
 const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
+/** Two of them run side by side: each has its own. */
+const ANY_ADMIN_PORT = ["--admin-port", "0"];
 
 /** Set by `--baseline`: another checkout of this repository, built. */
 export const BASELINE_VARIABLE = "TUTTI_BENCH_BASELINE";
@@ -56,7 +58,15 @@ export const tutti: SystemDescription = {
   },
   command: (setting) => ({
     file: process.execPath,
-    args: [...TUTTI_NODE_FLAGS, TUTTI_CLI, "run", TUTTI_APP, "--port", String(setting.port)],
+    args: [
+      ...TUTTI_NODE_FLAGS,
+      TUTTI_CLI,
+      "run",
+      TUTTI_APP,
+      "--port",
+      String(setting.port),
+      ...ANY_ADMIN_PORT,
+    ],
     environment: commonEnvironment(setting),
   }),
   readyPath: "/readyz",
@@ -82,6 +92,8 @@ export const tuttiBaseline: SystemDescription = {
       `${baseline()}/examples/dynamic-offers/app.ts`,
       "--port",
       String(setting.port),
+      // Commits before the admin API do not know the flag.
+      ...(existsSync(`${baseline()}/dist/admin`) ? ANY_ADMIN_PORT : []),
     ],
     environment: commonEnvironment(setting),
   }),

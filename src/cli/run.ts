@@ -2,14 +2,21 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import pino from "pino";
+import type { AdminOptions } from "../admin/admin-options.ts";
+import { adminToken } from "../config/environment.ts";
 import type { RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type RunningNode, startNode } from "../runtime/node.ts";
+import { urlOf } from "../runtime/url-of.ts";
 import { EXIT, exitCodeOf, exitOfParser } from "./exit-codes.ts";
 
 interface RunFlags {
   readonly host?: string;
   readonly port?: number;
+  /** False with `--no-admin`. */
+  readonly admin: boolean;
+  readonly adminHost?: string;
+  readonly adminPort?: number;
   readonly lanes?: number;
   readonly spares?: number;
   readonly laneNiceness?: number;
@@ -27,6 +34,7 @@ Examples:
   $ tutti run app.ts
   $ tutti run app.ts --port 9000 --lanes 4
   $ curl localhost:8000/readyz
+  $ curl localhost:8002/api/requests      # what was slow, and why
 
 Exit codes: 0 stopped in order, 1 failed, 2 wrong option, 3 the module could not be loaded, 4 a model could not be
 loaded, 5 the port is in use.`;
@@ -39,6 +47,9 @@ export function runCommand(): Command {
     .argument("<module>", "the module; its default export is application({ ... })")
     .option("--host <address>", "address to listen on (default: 127.0.0.1)")
     .option("--port <n>", "HTTP port; 0 picks a free one (default: 8000)", wholeNumber)
+    .option("--admin-host <address>", "address of the admin API (default: 127.0.0.1)")
+    .option("--admin-port <n>", "port of the admin API; 0 picks a free one (default: 8002)", wholeNumber)
+    .option("--no-admin", "no admin API (default: there is one)")
     .option("--lanes <n>", "model executors, one compute lane each (default: one for each core)", wholeNumber)
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
     .option("--spares <n>", "processes kept ready to take over after a crash (default: 1)", wholeNumber)
@@ -100,6 +111,17 @@ function wholeNumber(text: string): number {
   return value;
 }
 
+/** Whoever lets the node choose its port runs several: then the admin port is chosen too. */
+function adminOptions({ adminHost, adminPort, port }: RunFlags): AdminOptions {
+  const token = adminToken();
+  const chosen = adminPort ?? (port === 0 ? 0 : undefined);
+  return {
+    ...(adminHost === undefined ? {} : { host: adminHost }),
+    ...(chosen === undefined ? {} : { port: chosen }),
+    ...(token === undefined ? {} : { token }),
+  };
+}
+
 async function run(modulePath: string, flags: RunFlags): Promise<void> {
   const startedAtMs = performance.now();
   const module = path.resolve(modulePath);
@@ -123,6 +145,7 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
       signal: starting.signal,
       http: { ...given(flags, ["host", "port"]), accessLog: flags.accessLog === true ? "info" : "off" },
       node: given(flags, NODE_FLAGS),
+      ...(flags.admin ? { admin: adminOptions(flags) } : {}),
       onEvent: tell,
       onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
     });
@@ -139,13 +162,13 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
   }
 }
 
-function sayReady({ graph, address }: RunningNode, tookMs: number): void {
+function sayReady({ graph, address, admin }: RunningNode, tookMs: number): void {
+  if (admin !== undefined) say(`admin API at ${urlOf(admin)}/api/status`);
   const models = graph.deployments.filter(({ kind }) => kind === "model").length;
   const classes = graph.deployments.length - models;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   say(
     `${graph.name} ${graph.version} is ready: ${count(classes, "class", "classes")} and ${count(models, "model", "models")}, ` +
-      `after ${(tookMs / 1000).toFixed(1)} s, at http://${host}:${address.port}${graph.route}`,
+      `after ${(tookMs / 1000).toFixed(1)} s, at ${urlOf(address)}${graph.route}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { applyEnvironmentDefaults, executorEnvironment } from "./environment.ts";
+import { adminToken, applyEnvironmentDefaults, executorEnvironment } from "./environment.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -10,6 +10,14 @@ it("gives executors everything this process has, and lets the user's Node option
     SOME_VARIABLE: "kept",
     NODE_OPTIONS: "--max-semi-space-size=16 --max-semi-space-size=64",
   });
+});
+
+it("reads the admin API's token, and keeps it from executors, in which user code runs", () => {
+  vi.stubEnv("TUTTI_ADMIN_TOKEN", "secret");
+  expect(adminToken()).toBe("secret");
+  expect(Object.values(executorEnvironment())).not.toContain("secret");
+  vi.stubEnv("TUTTI_ADMIN_TOKEN", "");
+  expect(adminToken()).toBeUndefined();
 });
 
 it("turns ONNX Runtime's telemetry off, unless the user has said otherwise", () => {

@@ -22,9 +22,17 @@ const EXECUTOR_NODE_OPTIONS = "--max-semi-space-size=16";
  */
 const EXECUTOR_DEFAULTS: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "1" };
 
-/** What executors are started with. */
+const ADMIN_TOKEN = "TUTTI_ADMIN_TOKEN";
+
+/** What the admin API is to demand; not a flag, since other users of the machine can read those. */
+export function adminToken(): string | undefined {
+  const token = process.env[ADMIN_TOKEN];
+  return token === "" ? undefined : token;
+}
+
+/** What executors are started with. User code runs in them: the node's own secret is not for it. */
 export function executorEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: given = "", ...environment } = process.env;
+  const { NODE_OPTIONS: given = "", [ADMIN_TOKEN]: _, ...environment } = process.env;
   return {
     ...DEFAULTS,
     ...EXECUTOR_DEFAULTS,

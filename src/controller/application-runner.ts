@@ -23,6 +23,15 @@ type SlotState =
   | { readonly kind: "waiting"; readonly cancelTimer: CancelTimer; readonly reason: string }
   | { readonly kind: "stopped" };
 
+/** A slot as others see it. */
+export interface SlotView {
+  readonly name: string;
+  readonly kind: Slot["kind"];
+  readonly state: SlotState["kind"];
+  readonly executor: Executor | undefined;
+  readonly live: readonly LiveReplica[];
+}
+
 export interface ApplicationRunnerOptions {
   /** An executor that nobody else has. */
   readonly acquire: (kind: Slot["kind"]) => Promise<Executor>;
@@ -195,6 +204,17 @@ export class ApplicationRunner {
       executor: state.kind === "filled" ? state.executor.id : undefined,
       pid: state.kind === "filled" ? state.executor.pid : undefined,
       replicas: state.kind === "filled" ? state.live.length : 0,
+    }));
+  }
+
+  /** Every slot with what fills it now. */
+  slots(): SlotView[] {
+    return [...this.#slots].map(([{ name, kind }, state]) => ({
+      name,
+      kind,
+      state: state.kind,
+      executor: state.kind === "filled" ? state.executor : undefined,
+      live: state.kind === "filled" ? state.live : [],
     }));
   }
 

@@ -28,6 +28,13 @@ export const ERROR_CODES = {
     false,
     "A tensor's name, type or shape is not what the model takes.",
   ),
+  Unauthenticated: code(401, "UNAUTHENTICATED", false, "The admin API's token is missing or wrong."),
+  Forbidden: code(
+    403,
+    "PERMISSION_DENIED",
+    false,
+    "The admin API was asked under a name that is not this machine's.",
+  ),
   NotFound: code(404, "NOT_FOUND", false, "No such route, application, deployment, method or record."),
   MethodNotAllowed: code(405, "UNIMPLEMENTED", false, "The path exists, but not for this HTTP method."),
   RequestTimeout: code(408, "DEADLINE_EXCEEDED", false, "The client was too slow in sending its request."),

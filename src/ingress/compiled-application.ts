@@ -8,6 +8,8 @@ import { PathTrie } from "./path-trie.ts";
 export const HTTP_METHODS: readonly string[] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 export interface CompiledRoute {
+  /** Method and whole path as declared, e.g. `POST /offers/:game`: how it is called in records. */
+  readonly label: string;
   /** Place in the application's `routes`. */
   readonly index: number;
   readonly spec: RouteSpec;
@@ -19,6 +21,8 @@ export interface CompiledRoute {
 export interface CompiledApplication {
   readonly name: string;
   readonly kind: "routes" | "fetch";
+  /** How requests of a `fetch` application are called in records. */
+  readonly label: string;
   /** The route, "" for `/`. */
   readonly prefix: string;
   readonly deadlineMs: number;
@@ -37,12 +41,19 @@ export function compileApplication(spec: ApplicationSpec): CompiledApplication {
   const prefix = parseRoutePrefix(spec.route, where);
   const tries = new Map<string, PathTrie<CompiledRoute>>();
   spec.routes.forEach((route, index) => {
-    addRoute(tries, compileRoute(route, index, where), where);
+    addRoute(tries, compileRoute(route, index, prefix, where), where);
   });
-  return { name: spec.name, kind: spec.kind, prefix, deadlineMs: spec.deadlineMs, tries };
+  return {
+    name: spec.name,
+    kind: spec.kind,
+    label: `${prefix}/*`,
+    prefix,
+    deadlineMs: spec.deadlineMs,
+    tries,
+  };
 }
 
-function compileRoute(spec: RouteSpec, index: number, application: string): CompiledRoute {
+function compileRoute(spec: RouteSpec, index: number, prefix: string, application: string): CompiledRoute {
   const where = `${application}: route "${spec.method} ${spec.path}"`;
   if (!HTTP_METHODS.includes(spec.method)) {
     throw new TuttiError(
@@ -56,7 +67,8 @@ function compileRoute(spec: RouteSpec, index: number, application: string): Comp
     spec.fallback === undefined
       ? undefined
       : compileFallback(spec.fallback, paramNames, `${where}: fallback`);
-  return { index, spec, pattern, paramNames, fallback };
+  const label = `${spec.method} ${spec.path === "/" && prefix !== "" ? prefix : prefix + spec.path}`;
+  return { label, index, spec, pattern, paramNames, fallback };
 }
 
 function addRoute(tries: Map<string, PathTrie<CompiledRoute>>, route: CompiledRoute, where: string): void {

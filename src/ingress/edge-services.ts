@@ -1,5 +1,6 @@
 import type { BaseLogger } from "pino";
 import type { Clock } from "../clock/clock.ts";
+import type { RequestRecorder } from "../observe/request-recorder.ts";
 import type { DeadlineWheel } from "./deadline-wheel.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
@@ -21,4 +22,5 @@ export interface EdgeServices {
   readonly wheel: DeadlineWheel;
   readonly ids: RequestIds;
   readonly log: IngressLog;
+  readonly recorder: RequestRecorder;
 }

@@ -46,6 +46,7 @@ type Phase =
 
 const DECIDING: Phase = { kind: "deciding" };
 const ENDED: Phase = { kind: "ended" };
+const CLIENT_GONE = new TuttiError("Cancelled", "the client went away");
 
 /**
  * One request from its head to its answer. Invariants:
@@ -64,6 +65,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   readonly id: string;
   #phase: Phase = DECIDING;
   #plan: CallPlan | undefined;
+  #calledAtMs: number | undefined;
 
   constructor(
     services: EdgeServices,
@@ -145,6 +147,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     if (phase.kind === "calling" || phase.kind === "streaming") phase.pending.cancel();
     this.#services.counters.cancelled++;
     logCancelled(this.#services, this.#request, this.id, this.elapsedMs());
+    this.#record(499, false, CLIENT_GONE);
   }
 
   #read(): void {
@@ -186,7 +189,8 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const plan = this.#plan;
     if (plan === undefined) return;
     const { target, wheel, clock } = this.#services;
-    const deadlineAtMs = clock.now() + plan.timeoutMs;
+    this.#calledAtMs = clock.now();
+    const deadlineAtMs = this.#calledAtMs + plan.timeoutMs;
     let pending: PendingAnswer;
     try {
       pending = target.call(edgeRequest(this.#request, this.id, plan, body, deadlineAtMs));
@@ -278,7 +282,26 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     writeAnswer(request, this.#response, outgoing, closes, () => this.#connection.finished(this));
     countStatus(this.#services.counters, outgoing.status);
     if (outgoing.degraded) this.#services.counters.degraded++;
+    this.#record(outgoing.status, outgoing.degraded, outgoing.error);
     logAnswer(this.#services, request, this.id, outgoing.status, this.elapsedMs(), outgoing.error);
+  }
+
+  /** Only what was meant for an application: other answers are the edge's own business. */
+  #record(status: number, degraded: boolean, error: TuttiError | undefined): void {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const endedAtMs = this.#services.clock.now();
+    this.#services.recorder.note({
+      requestId: this.id,
+      application: plan.application.name,
+      route: plan.route === undefined ? plan.application.label : plan.route.label,
+      startedAtMs: this.#startedAtMs,
+      endedAtMs,
+      calledAtMs: this.#calledAtMs ?? endedAtMs,
+      status,
+      degraded,
+      error,
+    });
   }
 
   #closesConnection(): boolean {

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { RequestRecorder } from "../observe/request-recorder.ts";
 import { Connections } from "./connections.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
 import type { EdgeServices, IngressLog } from "./edge-services.ts";
@@ -18,6 +19,8 @@ export interface IngressParts {
   readonly options: ResolvedIngressOptions;
   readonly target: IngressTarget;
   readonly log: IngressLog;
+  /** Keeps what is worth explaining of the requests. Default a new one. */
+  readonly recorder?: RequestRecorder;
   /** Default the system's. */
   readonly clock?: Clock;
 }
@@ -55,7 +58,7 @@ export class Ingress {
   #state: State = { kind: "new" };
 
   /** Listens only after `start`; serves no application until `setApplications`. */
-  constructor({ options, target, log, clock = systemClock }: IngressParts) {
+  constructor({ options, target, log, recorder, clock = systemClock }: IngressParts) {
     const counters = createCounters();
     const ids = new RequestIds(randomBytes(5).toString("hex"));
     this.#services = {
@@ -68,6 +71,7 @@ export class Ingress {
       clock,
       ids,
       log,
+      recorder: recorder ?? new RequestRecorder(),
     };
     this.#connections = new Connections(options.maxConnections, counters, ids);
   }
@@ -172,7 +176,7 @@ export class Ingress {
 function listenError(thrown: unknown, host: string, port: number): TuttiError {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
   if (code === "EADDRINUSE") {
-    const message = `port ${port} on ${host} (${host}:${port}) is in use by another program: stop that one, or set http.port to another port`;
+    const message = `port ${port} on ${host} (${host}:${port}) is in use by another program: stop that one, or set http.port (--port) to another port`;
     return new TuttiError("PortInUse", message, { path: "http.port", cause: thrown });
   }
   const reason = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { causeOf, usualTimes } from "./cause.ts";
+import { causeOf } from "./cause.ts";
+import type { StageKind } from "./critical-path.ts";
 import { call, group, tree } from "./request-tree.fake.ts";
+import type { RequestTree } from "./request-tree.ts";
+import { UsualTimes } from "./usual-times.ts";
+
+function usualTimes(trees: readonly RequestTree[]): UsualTimes {
+  const usual = new UsualTimes();
+  for (const one of trees) usual.add(one);
+  return usual;
+}
 
 const members = (m2: Parameters<typeof call>[1] = {}) => [
   call("m1", { latencyMs: 6, queueMs: 1, runMs: 4 }),
@@ -15,7 +24,7 @@ describe("the cause of a slow request", () => {
   it("is the stage of the critical path that took longest", () => {
     expect(causeOf(request({ latencyMs: 35, queueMs: 31 }))).toMatchObject({
       kind: "stage",
-      stage: "queue",
+      stage: { kind: "queue" },
       name: "m2",
       ms: 31,
     });
@@ -25,13 +34,15 @@ describe("the cause of a slow request", () => {
     const slowModel = { runMs: 50, latencyMs: 60, queueMs: 5 };
     const usual = usualTimes([1, 2, 3].map(() => request(slowModel)));
     const slow = request({ ...slowModel, latencyMs: 90, queueMs: 35 });
-    expect(causeOf(slow)).toMatchObject({ stage: "run", name: "m2" });
-    expect(causeOf(slow, usual)).toMatchObject({ stage: "queue", name: "m2", ms: 35, usualMs: 5 });
+    expect(causeOf(slow)).toMatchObject({ stage: { kind: "run" }, name: "m2" });
+    expect(causeOf(slow, usual)).toMatchObject({ stage: { kind: "queue" }, name: "m2", ms: 35, usualMs: 5 });
   });
 
   it("knows what is usual of members that are not on the usual critical path", () => {
     const usual = usualTimes([request(), request()]);
-    expect([usual.get("queue m1"), usual.get("queue m2"), usual.get("run m2")]).toEqual([1, 1, 3]);
+    const usualMs = (kind: StageKind, name: string) => usual.of({ kind, name, stage: undefined, ms: 0 });
+    expect([usualMs("queue", "m1"), usualMs("queue", "m2"), usualMs("run", "m2")]).toEqual([1, 1, 3]);
+    expect([usualMs("run", "Supervisor"), usualMs("run", "m9")]).toEqual([2, 0]);
   });
 
   it("is a stage of the request that was slow even when a member is missing for another reason", () => {

@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { criticalPath } from "./critical-path.ts";
+import { criticalPath, type PathStage, type StageKind } from "./critical-path.ts";
 import { anyCall, call, group } from "./request-tree.fake.ts";
 import { partsOf } from "./request-tree.ts";
 
+const stage = (kind: StageKind, name: string, ms: number, named?: string): PathStage => ({
+  kind,
+  name,
+  stage: named,
+  ms,
+});
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe("the parts of a call", () => {
@@ -37,12 +43,12 @@ describe("the critical path", () => {
     ];
     const root = call("Supervisor", { latencyMs: 50, groups: [group(6, members, 1)] });
     expect(criticalPath(root)).toEqual([
-      { kind: "run", name: "Supervisor", ms: 6 },
-      { kind: "router", name: "m2", ms: 2 },
-      { kind: "wire", name: "m2", ms: 3 },
-      { kind: "queue", name: "m2", ms: 30 },
-      { kind: "run", name: "m2", ms: 5 },
-      { kind: "run", name: "Supervisor", ms: 4 },
+      stage("run", "Supervisor", 6),
+      stage("router", "m2", 2),
+      stage("wire", "m2", 3),
+      stage("queue", "m2", 30),
+      stage("run", "m2", 5),
+      stage("run", "Supervisor", 4),
     ]);
   });
 
@@ -100,7 +106,7 @@ describe("the critical path", () => {
   it("says of a call without an answer that it had none", () => {
     const lost = call("m1", { latencyMs: 100, status: "late" });
     const root = call("Supervisor", { latencyMs: 100, groups: [group(0, [lost])] });
-    expect(criticalPath(root)).toEqual([{ kind: "unanswered", name: "m1", ms: 100 }]);
+    expect(criticalPath(root)).toEqual([stage("unanswered", "m1", 100)]);
   });
 
   it("tells what the lane knows of a call that waited in vain", () => {
@@ -116,9 +122,9 @@ describe("the critical path", () => {
     const lost = call("m1", { latencyMs: 100, status: "late", wait });
     const root = call("Supervisor", { latencyMs: 100, groups: [group(0, [lost])] });
     expect(criticalPath(root)).toEqual([
-      { kind: "unanswered", name: "m1", ms: 10 },
-      { kind: "queue", name: "m1", ms: 80 },
-      { kind: "batch wait", name: "m1", ms: 10 },
+      stage("unanswered", "m1", 10),
+      stage("queue", "m1", 80),
+      stage("batch wait", "m1", 10),
     ]);
   });
 
@@ -130,10 +136,10 @@ describe("the critical path", () => {
       stages: [{ name: "features", startMs: 0, endMs: 8 }],
     });
     expect(criticalPath(root)).toEqual([
-      { kind: "features", name: "Supervisor features", ms: 1 },
-      { kind: "features", name: "Features", ms: 5 },
-      { kind: "features", name: "Supervisor features", ms: 2 },
-      { kind: "run", name: "Supervisor", ms: 12 },
+      stage("features", "Supervisor", 1, "features"),
+      stage("features", "Features", 5),
+      stage("features", "Supervisor", 2, "features"),
+      stage("run", "Supervisor", 12),
     ]);
   });
 });

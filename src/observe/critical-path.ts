@@ -18,8 +18,10 @@ export type StageKind =
 
 export interface PathStage {
   readonly kind: StageKind;
-  /** The deployment, or the stage that user code named. */
+  /** The deployment. */
   readonly name: string;
+  /** What user code called this part of its work, by `recordStage`; undefined for the rest. */
+  readonly stage: string | undefined;
   readonly ms: number;
 }
 
@@ -47,11 +49,12 @@ function walkCall(call: TreeCall, stages: PathStage[]): void {
 export function waitStages(call: TreeCall, parts: CallParts): PathStage[] {
   const { name } = call;
   const lost = call.status !== "ok" && call.runMs === 0 && call.groups.length === 0;
+  const stage = undefined;
   return [
-    { kind: "batch wait", name, ms: parts.heldMs },
-    { kind: "queue", name, ms: parts.queueMs },
-    { kind: lost ? "unanswered" : "wire", name, ms: parts.wireMs },
-    { kind: "router", name, ms: parts.routedMs },
+    { kind: "batch wait", name, stage, ms: parts.heldMs },
+    { kind: "queue", name, stage, ms: parts.queueMs },
+    { kind: lost ? "unanswered" : "wire", name, stage, ms: parts.wireMs },
+    { kind: "router", name, stage, ms: parts.routedMs },
   ];
 }
 
@@ -119,13 +122,13 @@ function ownStages(call: TreeCall, fromMs: number, toMs: number): PathStage[] {
 const FEATURES = /feature/i;
 
 function ownWork(name: string, ms: number): PathStage {
-  if (name === EDGE) return { kind: "edge", name, ms };
-  return { kind: FEATURES.test(name) ? "features" : "run", name, ms };
+  if (name === EDGE) return { kind: "edge", name, stage: undefined, ms };
+  return { kind: FEATURES.test(name) ? "features" : "run", name, stage: undefined, ms };
 }
 
-function namedWork(call: TreeCall, { name }: NamedStage, ms: number): PathStage {
-  const isFeatures = FEATURES.test(name) || FEATURES.test(call.name);
-  return { kind: isFeatures ? "features" : "run", name: `${call.name} ${name}`, ms };
+function namedWork(call: TreeCall, { name: stage }: NamedStage, ms: number): PathStage {
+  const isFeatures = FEATURES.test(stage) || FEATURES.test(call.name);
+  return { kind: isFeatures ? "features" : "run", name: call.name, stage, ms };
 }
 
 /** Neighbours of one kind and name become one; what took no time is left out. */
@@ -134,9 +137,23 @@ function merge(stages: readonly PathStage[]): PathStage[] {
   for (const stage of stages) {
     if (stage.ms <= 0) continue;
     const last = merged.at(-1);
-    if (last?.kind === stage.kind && last.name === stage.name) {
+    if (last !== undefined && isSame(last, stage)) {
       merged[merged.length - 1] = { ...stage, ms: last.ms + stage.ms };
     } else merged.push(stage);
   }
   return merged;
 }
+
+/** Stages of one kind and name as one, wherever on the path they are; in the order of their first. */
+export function stageTotals(path: readonly PathStage[]): PathStage[] {
+  const totals: PathStage[] = [];
+  for (const stage of path) {
+    const at = totals.findIndex((total) => isSame(total, stage));
+    if (at < 0) totals.push(stage);
+    else totals[at] = { ...stage, ms: stage.ms + totals[at]!.ms };
+  }
+  return totals;
+}
+
+const isSame = (a: PathStage, b: PathStage): boolean =>
+  a.kind === b.kind && a.name === b.name && a.stage === b.stage;

@@ -1,9 +1,13 @@
-import { type Cause, causeOf, type UsualTimes } from "./cause.ts";
-import { criticalPath } from "./critical-path.ts";
+import { type Cause, causeOf } from "./cause.ts";
+import { criticalPath, type PathStage } from "./critical-path.ts";
 import { formatMs } from "./format-ms.ts";
 import type { LaneRuns, LongWait } from "./recorded-call.ts";
 import { latencyWithout } from "./replay.ts";
 import { EDGE, isAwaited, partsOf, type RequestTree, type TreeCall } from "./request-tree.ts";
+import type { UsualTimes } from "./usual-times.ts";
+
+/** Shorter times are left out of what is told of one request. */
+const TOLD_FROM_MS = 0.005;
 
 /** What people call an executor, e.g. `lane 1`; its id when it is not known any more. */
 export type ExecutorNames = (executorId: string) => string;
@@ -50,9 +54,10 @@ function missingDetail(call: TreeCall, nameOf: ExecutorNames): string {
 }
 
 function describeStage(cause: Cause & { readonly kind: "stage" }, nameOf: ExecutorNames): string {
-  const { stage, name, call } = cause;
+  const { stage, call } = cause;
+  const name = stage.stage === undefined ? cause.name : `${cause.name} ${stage.stage}`;
   const ms = formatMs(cause.ms);
-  switch (stage) {
+  switch (stage.kind) {
     case "edge":
       return `${ms} in the edge`;
     case "router":
@@ -62,7 +67,7 @@ function describeStage(cause: Cause & { readonly kind: "stage" }, nameOf: Execut
     case "queue":
       return `${name} queued ${ms}${on(call, nameOf)}${behind(call?.wait)}`;
     case "batch wait":
-      return `${name} held back ${ms} for a larger batch`;
+      return `${name} waited ${ms} in its queue while ${call === undefined ? "its lane" : nameOf(call.executor)} was free`;
     case "run":
       return `${name} ran ${ms}${on(call, nameOf)}${batchOf(call)}`;
     case "features":
@@ -92,8 +97,11 @@ function describeRuns({ deployment, runs, largestBatch, ms }: LaneRuns): string 
 function withoutIt({ root, latencyMs }: RequestTree, { name }: Cause): string {
   if (!hasCompany(root, name)) return "";
   const withoutMs = latencyWithout(root, name);
-  return withoutMs < latencyMs ? `; without ${name} ${formatMs(withoutMs)}` : "";
+  return withoutMs < latencyMs * WORTH_TELLING ? `; without ${name} ${formatMs(withoutMs)}` : "";
 }
+
+/** What would have changed less is not told. */
+const WORTH_TELLING = 0.9;
 
 /** Whether a deployment is one of several that a group waited for. */
 export function hasCompany(call: TreeCall, deployment: string): boolean {
@@ -107,8 +115,15 @@ export function hasCompany(call: TreeCall, deployment: string): boolean {
 /** The critical path on one line, e.g. `edge 0.3 ms, Supervisor run 0.2 ms, m07 queue 30 ms`. */
 export function describePath(root: TreeCall): string {
   return criticalPath(root)
-    .map(({ kind, name, ms }) => `${name === EDGE ? EDGE : `${name} ${kind}`} ${formatMs(ms)}`)
+    .filter(({ ms }) => ms >= TOLD_FROM_MS)
+    .map((stage) => `${titleOf(stage)} ${formatMs(stage.ms)}`)
     .join(", ");
+}
+
+function titleOf({ kind, name, stage }: PathStage): string {
+  if (kind === "edge") return kind;
+  if (stage !== undefined) return `${name} ${stage}`;
+  return kind === "features" && /feature/i.test(name) ? name : `${name} ${kind}`;
 }
 
 /** The whole tree, a line for each call. What a group waited for longest is marked. */
@@ -123,7 +138,7 @@ export function describeTree({ root }: RequestTree, nameOf: ExecutorNames): stri
       ["batch wait", parts.heldMs],
       ["run", parts.runMs],
     ] as const;
-    const told = times.filter(([, ms]) => ms >= 0.005).map(([name, ms]) => `${name} ${formatMs(ms)}`);
+    const told = times.filter(([, ms]) => ms >= TOLD_FROM_MS).map(([name, ms]) => `${name} ${formatMs(ms)}`);
     const label = call.name === EDGE ? call.method : `${call.name}.${call.method}`;
     const facts = [
       ...(call.status === "ok"

@@ -89,9 +89,15 @@ class Join {
       request;
     const { readMs } = request;
     const groups: TreeGroup[] = [];
+    const calledMs = latencyMs - readMs;
     if (served !== undefined) {
-      const span = spanOf(served, latencyMs - readMs);
-      groups.push({ startMs: readMs, endMs: latencyMs, calls: [this.#served(span, served)] });
+      groups.push({
+        startMs: readMs,
+        endMs: latencyMs,
+        calls: [this.#served(spanOf(served, calledMs), served)],
+      });
+    } else if (calledMs > 0) {
+      groups.push({ startMs: readMs, endMs: latencyMs, calls: [unrecorded(request, calledMs)] });
     }
     return {
       requestId,
@@ -190,5 +196,21 @@ function spanOf(served: RecordedCall | undefined, latencyMs: number): CallSpan {
     batchSize: 1,
     executor: "",
     attempts: 1,
+  };
+}
+
+/** The call of an application of which no executor has kept a record: all that the edge knows is how long it took. */
+function unrecorded({ application, route, code }: RecordedRequest, latencyMs: number): TreeCall {
+  return {
+    ...spanOf(undefined, latencyMs),
+    name: application,
+    method: route,
+    status: code === undefined ? "ok" : code === "DeadlineExceeded" ? "late" : "failed",
+    code,
+    runMs: code === undefined ? latencyMs : 0,
+    wait: undefined,
+    servedAfterMs: 0,
+    groups: [],
+    stages: [],
   };
 }

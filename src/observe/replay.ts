@@ -49,9 +49,13 @@ function newDuration(group: TreeGroup, change: Change): number {
 
 /** The latency without one deployment: its calls are not made, and those that it kept waiting on its lane wait less. */
 export function latencyWithout(root: TreeCall, deployment: string): number {
+  let ofGroup: TreeGroup | undefined;
+  let gone: TreeCall[] = [];
   const change: Change = (call, group) => {
     if (call.name === deployment) return undefined;
-    const gone = group.calls.filter(({ name }) => name === deployment);
+    if (ofGroup !== group) gone = group.calls.filter(({ name }) => name === deployment);
+    ofGroup = group;
+    if (gone.length === 0) return replay(call, change);
     const lessMs = gone.reduce((sum, one) => sum + keptWaitingMs(one, call), 0);
     return Math.max(0, replay(call, change) - Math.min(lessMs, partsOf(call).queueMs));
   };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Stratum } from "../policy/uniform-sample.ts";
 import { call, group, tree } from "./request-tree.fake.ts";
-import { weightedQuantile, whatIf } from "./what-if.ts";
+import type { RequestTree } from "./request-tree.ts";
+import { WhatIfEstimate, weightedQuantile } from "./what-if.ts";
 
 /** A request whose m1 takes so long, beside an m2 of 10 ms on another executor. */
 const request = (m1Ms: number) => {
@@ -35,6 +37,12 @@ describe("a weighted quantile", () => {
     ).toBe(9);
   });
 });
+
+function whatIf(strata: readonly Stratum<RequestTree>[], deployment: string, replicas: number) {
+  const estimate = new WhatIfEstimate(deployment, replicas);
+  for (const { items, offered } of strata) for (const one of items) estimate.add(one, offered / items.length);
+  return estimate.result();
+}
 
 describe("what if", () => {
   const strata = [

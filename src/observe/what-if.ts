@@ -1,4 +1,3 @@
-import type { Stratum } from "../policy/uniform-sample.ts";
 import { latencyWithout, latencyWithReplica } from "./replay.ts";
 import { callsOf, type RequestTree } from "./request-tree.ts";
 
@@ -16,33 +15,45 @@ export interface WhatIf {
 /**
  * Each sampled request is replayed with the change made, the rest as it was. What is not seen in a request's own tree
  * stays as it was: that other requests leave the lanes earlier, or that a new replica takes time from its neighbours.
- *
- * @param replicas how many the deployment has.
  */
-export function whatIf(
-  sample: readonly Stratum<RequestTree>[],
-  deployment: string,
-  replicas: number,
-): WhatIf | undefined {
-  const weighted = sample.flatMap(({ items, offered }) =>
-    items
-      .filter(({ root }) => calls(root, deployment))
-      .map((tree) => ({ tree, weight: offered / items.length })),
-  );
-  if (weighted.length === 0) return undefined;
-  const p95Of = (latencyOf: (tree: RequestTree) => number) =>
-    weightedQuantile(
-      weighted.map(({ tree, weight }) => ({ value: latencyOf(tree), weight })),
-      0.95,
-    );
-  return {
-    deployment,
-    replicas,
-    sampled: weighted.length,
-    p95Ms: p95Of(({ latencyMs }) => latencyMs),
-    withoutP95Ms: p95Of(({ root }) => latencyWithout(root, deployment)),
-    withReplicaP95Ms: p95Of(({ root }) => latencyWithReplica(root, deployment, replicas)),
-  };
+export class WhatIfEstimate {
+  readonly #deployment: string;
+  readonly #replicas: number;
+  readonly #asIs: WeightedValue[] = [];
+  readonly #without: WeightedValue[] = [];
+  readonly #withReplica: WeightedValue[] = [];
+
+  /** @param replicas how many the deployment has. */
+  constructor(deployment: string, replicas: number) {
+    this.#deployment = deployment;
+    this.#replicas = replicas;
+  }
+
+  /** @param weight how many requests it stands for. */
+  add({ root, latencyMs }: RequestTree, weight: number): void {
+    if (!calls(root, this.#deployment)) return;
+    this.#asIs.push({ value: latencyMs, weight });
+    this.#without.push({ value: latencyWithout(root, this.#deployment), weight });
+    this.#withReplica.push({ value: latencyWithReplica(root, this.#deployment, this.#replicas), weight });
+  }
+
+  /** Undefined when no request that was added calls the deployment. */
+  result(): WhatIf | undefined {
+    if (this.#asIs.length === 0) return undefined;
+    return {
+      deployment: this.#deployment,
+      replicas: this.#replicas,
+      sampled: this.#asIs.length,
+      p95Ms: weightedQuantile(this.#asIs, 0.95),
+      withoutP95Ms: weightedQuantile(this.#without, 0.95),
+      withReplicaP95Ms: weightedQuantile(this.#withReplica, 0.95),
+    };
+  }
+}
+
+export interface WeightedValue {
+  readonly value: number;
+  readonly weight: number;
 }
 
 function calls(root: RequestTree["root"], deployment: string): boolean {
@@ -51,10 +62,7 @@ function calls(root: RequestTree["root"], deployment: string): boolean {
 }
 
 /** The value at or below which a fraction of all weight lies. */
-export function weightedQuantile(
-  values: readonly { readonly value: number; readonly weight: number }[],
-  fraction: number,
-): number {
+export function weightedQuantile(values: readonly WeightedValue[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a.value - b.value);
   const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
   let below = 0;

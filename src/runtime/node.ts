@@ -1,6 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { type AdminOptions, resolveAdminOptions } from "../admin/admin-options.ts";
+import { type AdminAddress, AdminServer } from "../admin/admin-server.ts";
 import type { Application } from "../api/application.ts";
 import type { ApplicationGraph } from "../api/graph.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
@@ -16,7 +18,9 @@ import type { IngressLog } from "../ingress/edge-services.ts";
 import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
 import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+import { NodeObserver } from "./node-observer.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
@@ -29,6 +33,8 @@ export interface StartNodeOptions {
   readonly source: ApplicationSource;
   readonly http?: IngressOptions;
   readonly node?: NodeOptions;
+  /** Where the admin API listens. Default nowhere. */
+  readonly admin?: AdminOptions;
   readonly log: IngressLog;
   /** This process's; its executors have their own. Default the system's. */
   readonly clock?: Clock;
@@ -41,6 +47,8 @@ export interface StartNodeOptions {
 /** A running node. `drain` loses no accepted request; `close` ends everything. Both are idempotent. */
 export interface RunningNode {
   readonly address: ListenAddress;
+  /** Undefined without an admin API. */
+  readonly admin: AdminAddress | undefined;
   readonly graph: ApplicationGraph;
   readonly pids: () => readonly number[];
   readonly placements: ApplicationRunner["placements"];
@@ -68,23 +76,36 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const { clock = systemClock } = options;
   const nodeOptions = resolveNodeOptions(options.node);
   const ingressOptions = resolveIngressOptions(options.http);
+  const adminOptions = options.admin === undefined ? undefined : resolveAdminOptions(options.admin);
   const runDirectory = await createRunDirectory();
   const modelCacheDirectory = path.join(runDirectory, "models");
   await mkdir(modelCacheDirectory, { mode: 0o700 });
   const { fleet, router, runner } = wire(options, nodeOptions, { runDirectory, modelCacheDirectory });
   let target: IngressTarget = notReadyTarget;
+  const recorder = new RequestRecorder();
   const ingress = new Ingress({
     options: ingressOptions,
+    recorder,
     target: { call: (request) => target.call(request), readiness: () => target.readiness() },
     log: options.log,
     clock,
   });
+  const observer = new NodeObserver({
+    runner,
+    recorder,
+    counters: router.counters,
+    ingress: () => ingress.counts(),
+    readiness: () => target.readiness(),
+    clock,
+  });
+  const admin = adminOptions === undefined ? undefined : new AdminServer(adminOptions, observer, options.log);
   const stopHealing = keepHealthy(runner, clock);
   const closeAll = async () => {
     stopHealing();
     await ingress.close();
     router.close();
     await fleet.close();
+    await admin?.close();
     await rm(runDirectory, { recursive: true, force: true });
   };
   const giveUp = () => void closeAll();
@@ -93,6 +114,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     options.signal?.throwIfAborted();
     // The port is taken first: a port in use is known before a second of loading, and probes get their answer.
     const address = await ingress.start();
+    const adminAddress = await admin?.start();
     await fleet.start();
     const ofProcesses = processSlots(options.source, nodeOptions);
     fleet.prestart(ofProcesses.lanes + ofProcesses.codeExecutors);
@@ -102,6 +124,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     if (ofProcesses.lanes + ofProcesses.codeExecutors > 0) fleet.keepSpares();
     return toRunningNode({
       address,
+      admin: adminAddress,
       graph,
       fleet,
       runner,
@@ -167,6 +190,7 @@ const notReadyTarget: IngressTarget = {
 
 interface NodeParts {
   readonly address: ListenAddress;
+  readonly admin: AdminAddress | undefined;
   readonly graph: ApplicationGraph;
   readonly fleet: Fleet;
   readonly runner: ApplicationRunner;
@@ -177,6 +201,7 @@ interface NodeParts {
 
 function toRunningNode({
   address,
+  admin,
   graph,
   fleet,
   runner,
@@ -193,6 +218,7 @@ function toRunningNode({
   };
   return {
     address,
+    admin,
     graph,
     pids: () => fleet.pids,
     placements: () => runner.placements(),

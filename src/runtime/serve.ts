@@ -1,13 +1,17 @@
+import type { AdminOptions } from "../admin/admin-options.ts";
 import type { Application } from "../api/application.ts";
 import { checkKeys, oneOf } from "../config/check-options.ts";
 import type { NodeOptions } from "../config/node-options.ts";
 import type { IngressOptions } from "../ingress/ingress-options.ts";
+import { urlOf } from "./url-of.ts";
 
 export interface ServeOptions {
   /** Address, port and limits of the HTTP edge. */
   readonly http?: IngressOptions;
   /** Lanes, spares and limits of the executors. */
   readonly node?: NodeOptions;
+  /** Where the admin API listens. Default nowhere: `{}` for 127.0.0.1:8002. */
+  readonly admin?: AdminOptions;
   /** `process` (default): models run in executors of their own. `inline`: everything runs in this process. */
   readonly models?: "process" | "inline";
   /** Default `warn`. */
@@ -17,6 +21,8 @@ export interface ServeOptions {
 export interface Served {
   /** Where the application answers, e.g. `http://127.0.0.1:8000/offers`. */
   readonly url: string;
+  /** Where the admin API answers, e.g. `http://127.0.0.1:8002`; undefined without one. */
+  readonly adminUrl: string | undefined;
   /** Takes no new requests, finishes those it has. Idempotent. */
   drain(): Promise<void>;
   /** Ends everything; call `drain` first to lose nothing. Idempotent. */
@@ -31,7 +37,7 @@ export interface Served {
  * @throws TuttiError `PortInUse`, `StartFailed`, `ModelInvalid`, `InvalidOptions` …; nothing is left running then.
  */
 export async function serve(application: Application, options: ServeOptions = {}): Promise<Served> {
-  checkKeys("serve", options, ["http", "node", "models", "logLevel"]);
+  checkKeys("serve", options, ["http", "node", "admin", "models", "logLevel"]);
   // Loaded when used: every code executor imports `tutti`, and none of them serves. It is most of what that would cost.
   const [{ default: pino }, { startNode }] = await Promise.all([import("pino"), import("./node.ts")]);
   const log = pino({ level: options.logLevel ?? "warn" }, pino.destination({ fd: 2, sync: false }));
@@ -43,13 +49,14 @@ export async function serve(application: Application, options: ServeOptions = {}
     },
     ...(options.http === undefined ? {} : { http: options.http }),
     ...(options.node === undefined ? {} : { node: options.node }),
+    ...(options.admin === undefined ? {} : { admin: options.admin }),
     log,
     onEvent: (event) => (event.type === "filled" ? log.debug(event) : log.warn(event)),
     onOutput: (executor, stream, line) => log.info({ executor, stream }, line),
   });
-  const host = node.address.host.includes(":") ? `[${node.address.host}]` : node.address.host;
   return {
-    url: `http://${host}:${node.address.port}${application.route}`,
+    url: `${urlOf(node.address)}${application.route}`,
+    adminUrl: node.admin === undefined ? undefined : urlOf(node.admin),
     drain: () => node.drain(),
     close: () => node.close(),
   };

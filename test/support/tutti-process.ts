@@ -8,6 +8,7 @@ import { REPOSITORY, TempFolder } from "./temp-folder.ts";
 import { waitFor } from "./wait-for.ts";
 
 const READY = /is ready: .* at (\S+)/;
+const ADMIN = /admin API at (\S+)/;
 const CLI = `${REPOSITORY}/dist/cli/main.js`;
 
 export interface TuttiOptions {
@@ -93,6 +94,13 @@ export class TuttiProcess implements AsyncDisposable {
   get port(): number {
     const url = READY.exec(this.stderr)?.[1];
     if (url === undefined) throw new Error(`it is not ready: ${this.stderr}`);
+    return Number(new URL(url).port);
+  }
+
+  /** Of its admin API; told before it is ready. */
+  get adminPort(): number {
+    const url = ADMIN.exec(this.stderr)?.[1];
+    if (url === undefined) throw new Error(`it has no admin API: ${this.stderr}`);
     return Number(new URL(url).port);
   }
 

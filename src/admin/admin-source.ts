@@ -1,0 +1,11 @@
+import type { RequestsQuery, RequestsReport } from "../observe/requests-report.ts";
+import type { NodeStatus } from "./node-status.ts";
+
+/** What the admin API shows; the node has it. */
+export interface AdminSource {
+  readiness(): { readonly ready: boolean; readonly reason: string };
+  status(): NodeStatus;
+  requests(query: RequestsQuery): Promise<RequestsReport>;
+  /** What people call an executor. */
+  nameOf(executorId: string): string;
+}

@@ -1,0 +1,85 @@
+import { expect, it } from "vitest";
+import { describeStatus } from "./describe-status.ts";
+import type { NodeStatus } from "./node-status.ts";
+
+const STATUS: NodeStatus = {
+  pid: 7,
+  uptimeMs: 200_000,
+  ready: false,
+  reason: "m1 has 0 of 1 replicas",
+  application: {
+    name: "offers",
+    version: "v1",
+    route: "/offers",
+    deadlineMs: 1500,
+    deployments: [
+      { name: "m1", kind: "model", ready: 0, wanted: 1, replicas: [] },
+      {
+        name: "Supervisor",
+        kind: "class",
+        ready: 1,
+        wanted: 1,
+        replicas: [{ index: 0, executor: "code 0" }],
+      },
+    ],
+  },
+  executors: [
+    {
+      name: "code 0",
+      id: "x1",
+      kind: "code",
+      state: "ready",
+      pid: 8,
+      replicas: 1,
+      rssMb: 99.6,
+      ongoing: 2,
+      backlogMs: 0,
+      longestRunMs: 0,
+      unhealthy: 0,
+      calls: {},
+    },
+    {
+      name: "lane 0",
+      id: "",
+      kind: "model",
+      state: "filling",
+      pid: undefined,
+      replicas: 0,
+      rssMb: undefined,
+      ongoing: undefined,
+      backlogMs: undefined,
+      longestRunMs: undefined,
+      unhealthy: undefined,
+      calls: undefined,
+    },
+  ],
+  calls: { queue: { expired: 3 }, run: { wasted: 1 } },
+  ingress: { requests: 12, status2xx: 12, status5xx: 0 },
+};
+
+it("a status is told in columns, with what is not ready and what was counted", () => {
+  expect(describeStatus(STATUS)).toBe(`offers v1, not ready: m1 has 0 of 1 replicas; node 7, up 3 min
+
+deployments
+  m1          model  0 of 1 ready
+  Supervisor  class  1 of 1 ready  code 0
+
+executors
+  code 0  x1  ready    pid 8  1 replicas  100 MB  2 ongoing
+  lane 0      filling
+
+calls that ended without an answer that was used
+  expired at the queue 3, wasted while running 1
+
+edge
+  requests 12, status2xx 12
+`);
+});
+
+it("a status without an application says so", () => {
+  const text = describeStatus({ ...STATUS, application: undefined, calls: {}, ingress: {} });
+  expect(text).toContain("no application, not ready");
+  expect(text).not.toContain("deployments");
+  expect(text).toContain("  none\n");
+  expect(text).toContain("  nothing yet\n");
+});

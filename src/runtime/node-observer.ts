@@ -1,0 +1,100 @@
+import type { AdminSource } from "../admin/admin-source.ts";
+import type { DeploymentStatus, ExecutorReport, NodeStatus } from "../admin/node-status.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
+import type { IngressCounts } from "../ingress/ingress-counters.ts";
+import { type CallCounters, sumCounts } from "../observe/call-counters.ts";
+import type { RequestRecorder } from "../observe/request-recorder.ts";
+import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
+import { RecordCollector, slotTitle } from "./record-collector.ts";
+
+export interface NodeObserverParts {
+  readonly runner: ApplicationRunner;
+  /** Of this process. */
+  readonly counters: CallCounters;
+  readonly recorder: RequestRecorder;
+  readonly ingress: () => IngressCounts;
+  readonly readiness: () => { readonly ready: boolean; readonly reason: string };
+  readonly clock: Clock;
+}
+
+/** What can be seen of a running node, put together from its parts when somebody looks. */
+export class NodeObserver implements AdminSource {
+  readonly #parts: NodeObserverParts;
+  readonly #collector: RecordCollector;
+  readonly #startedAtMs: number;
+
+  constructor(parts: NodeObserverParts) {
+    this.#parts = parts;
+    this.#collector = new RecordCollector(parts);
+    this.#startedAtMs = parts.clock.now();
+  }
+
+  readiness(): { readonly ready: boolean; readonly reason: string } {
+    return this.#parts.readiness();
+  }
+
+  nameOf(executorId: string): string {
+    return this.#collector.nameOf(executorId);
+  }
+
+  async requests(query: RequestsQuery): Promise<RequestsReport> {
+    // What is left of this turn belongs to the edge, which shares the process.
+    const pause = () => new Promise<void>((resolve) => this.#parts.clock.onNextTurn(resolve));
+    return reportRequests(await this.#collector.collect(), query, pause);
+  }
+
+  status(): NodeStatus {
+    const { runner, counters, ingress, clock } = this.#parts;
+    const slots = runner.slots();
+    const executors = new Map(slots.flatMap(({ executor }) => (executor ? [[executor.id, executor]] : [])));
+    // One that runs inline counts with this process's own counters.
+    const counts = [...executors.values()].flatMap(({ pid, status }) =>
+      pid === process.pid || status === undefined ? [] : [status.counts],
+    );
+    return {
+      pid: process.pid,
+      uptimeMs: clock.now() - this.#startedAtMs,
+      ...this.readiness(),
+      application: this.#application(slots),
+      executors: slots.map(executorReport),
+      calls: sumCounts([counters.snapshot(), ...counts]),
+      ingress: { ...ingress() },
+    };
+  }
+
+  #application(slots: readonly SlotView[]): NodeStatus["application"] {
+    const { graph } = this.#parts.runner;
+    if (graph === undefined) return undefined;
+    const { name, version, route, deadlineMs } = graph;
+    const titleOf = new Map(slots.map((slot) => [slot.executor?.id, slotTitle(slot.name)]));
+    const live = slots.flatMap((slot) => slot.live);
+    const deployments = graph.deployments.map((spec): DeploymentStatus => {
+      const replicas = live
+        .filter(({ deployment }) => deployment === spec.name)
+        .map(({ index, executor }) => ({ index, executor: titleOf.get(executor) ?? executor }))
+        .sort((a, b) => a.index - b.index);
+      const { name: deployment, kind, options } = spec;
+      return { name: deployment, kind, ready: replicas.length, wanted: options.replicas.initial, replicas };
+    });
+    return { name, version, route, deadlineMs, deployments };
+  }
+}
+
+function executorReport({ name, kind, state, executor, live }: SlotView): ExecutorReport {
+  const status = executor?.status;
+  return {
+    name: slotTitle(name),
+    id: executor?.id ?? "",
+    kind,
+    state: state === "filled" ? "ready" : state,
+    pid: executor?.pid,
+    replicas: live.length,
+    rssMb: status?.rssMb,
+    ongoing: status?.ongoing,
+    backlogMs: status === undefined ? undefined : status.backlogUs / 1000,
+    longestRunMs: status?.longestRunMs,
+    unhealthy: status?.unhealthy.length,
+    calls: status?.counts,
+  };
+}

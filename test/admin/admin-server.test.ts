@@ -1,0 +1,262 @@
+import { connect } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { type AdminOptions, resolveAdminOptions } from "../../src/admin/admin-options.ts";
+import { AdminServer } from "../../src/admin/admin-server.ts";
+import type { AdminSource } from "../../src/admin/admin-source.ts";
+import type { NodeStatus } from "../../src/admin/node-status.ts";
+import { call } from "../../src/observe/request-tree.fake.ts";
+import type { RequestsQuery, RequestsReport } from "../../src/observe/requests-report.ts";
+import { HttpClient } from "../support/http-client.ts";
+
+const TOKEN = "a-token-of-some-length";
+const SILENT = { error: () => {} };
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const STATUS: NodeStatus = {
+  pid: 7,
+  uptimeMs: 1000,
+  ready: true,
+  reason: "",
+  application: undefined,
+  executors: [],
+  calls: { queue: { expired: 3 } },
+  ingress: { requests: 12 },
+};
+
+/** Knows one request, `r-1`. */
+class FakeSource implements AdminSource {
+  ready = true;
+  readonly asked: RequestsQuery[] = [];
+  failure: Error | undefined;
+
+  readiness() {
+    return { ready: this.ready, reason: this.ready ? "" : "m1 has 0 of 1 replicas" };
+  }
+  status() {
+    return STATUS;
+  }
+  nameOf(id: string) {
+    return id;
+  }
+  async requests(query: RequestsQuery): Promise<RequestsReport> {
+    this.asked.push(query);
+    if (this.failure !== undefined) throw this.failure;
+    const known = query.id === undefined || query.id === "r-1";
+    return {
+      query,
+      requests: known ? [reported()] : [],
+      sample: { sampled: 5, of: 50, p50Ms: 3, p95Ms: 9 },
+      whatIf: undefined,
+      silent: [],
+    };
+  }
+}
+
+function reported(): RequestsReport["requests"][number] {
+  const root = call("Supervisor", { latencyMs: 12, runMs: 12 });
+  const tree = {
+    requestId: "r-1",
+    application: "offers",
+    applicationVersion: "v1",
+    route: "POST /offers/:game",
+    startedAtEpochMs: 0,
+    latencyMs: 12,
+    outcome: "ok" as const,
+    status: 200,
+    code: undefined,
+    fallback: false,
+    root,
+  };
+  return { tree, cause: undefined, path: [], line: "offers v1 r-1 12 ms ok" };
+}
+
+async function start(options: AdminOptions = {}) {
+  const source = new FakeSource();
+  const logged: object[] = [];
+  const log = { error: (fields: object) => void logged.push(fields) };
+  const server = new AdminServer(resolveAdminOptions({ port: 0, ...options }), source, log);
+  closing.push(() => server.close());
+  const { port } = await server.start();
+  const client = new HttpClient(port);
+  closing.push(async () => client[Symbol.dispose]());
+  return { source, port, client, server, logged };
+}
+
+describe("the admin API", () => {
+  it("tells the recorded requests as lines for terminals, and as JSON for those who take it", async () => {
+    const { client, source } = await start();
+    const text = await client.get("/api/requests?degraded&limit=3", { headers: { accept: "*/*" } });
+    expect(text.status).toBe(200);
+    expect(text.headers["content-type"]).toBe("text/plain; charset=utf-8");
+    expect(text.text).toContain("\noffers v1 r-1 12 ms ok\n");
+    expect(source.asked).toMatchObject([{ kept: "degraded", limit: 3 }]);
+    const json = await client.get("/api/requests", { headers: { accept: "application/json" } });
+    expect(json.json).toMatchObject({
+      kept: "slow",
+      sample: { sampled: 5, of: 50 },
+      requests: [{ requestId: "r-1", line: "offers v1 r-1 12 ms ok", startedAt: "1970-01-01T00:00:00.000Z" }],
+    });
+  });
+
+  it("tells one request as a tree, and 404 of one that it does not know", async () => {
+    const { client } = await start();
+    const known = await client.get("/api/requests?id=r-1");
+    expect(known.text).toContain("* Supervisor.predict 12 ms: run 12 ms");
+    const unknown = await client.get("/api/requests?id=r-2");
+    expect([unknown.status, unknown.text]).toEqual([404, "# no request r-2 is recorded\n"]);
+  });
+
+  it("tells the status, in both forms", async () => {
+    const { client } = await start();
+    expect((await client.get("/api/status")).text).toContain("expired at the queue 3");
+    expect((await client.get("/api/status?format=json")).json).toEqual(JSON.parse(JSON.stringify(STATUS)));
+  });
+
+  it("answers probes", async () => {
+    const { client, source } = await start();
+    expect((await client.get("/healthz")).json).toEqual({ status: "alive" });
+    expect((await client.get("/readyz")).status).toBe(200);
+    source.ready = false;
+    const { status, json, headers } = await client.get("/readyz");
+    expect([status, json, headers["retry-after"]]).toEqual([
+      503,
+      { ready: false, reason: "m1 has 0 of 1 replicas" },
+      "1",
+    ]);
+  });
+
+  it("answers HEAD without a body", async () => {
+    const { client } = await start();
+    const { status, text } = await client.send("/api/status", { method: "HEAD" });
+    expect([status, text]).toEqual([200, ""]);
+  });
+
+  it("refuses a bad query with 400 and the parameter as path", async () => {
+    const { client } = await start();
+    const { status, json } = await client.get("/api/requests?limit=many");
+    expect([status, json.error.code, json.error.path]).toEqual([400, "InvalidArgument", "query.limit"]);
+    expect((await client.get("/api/status?verbose=1")).json.error.path).toBe("query.verbose");
+  });
+
+  it.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])("does not take %s", async (method) => {
+    const { client } = await start();
+    const { status, json, headers } = await client.send("/api/requests", { method });
+    expect([status, json.error.code, headers["allow"]]).toEqual([405, "MethodNotAllowed", "GET, HEAD"]);
+    expect(headers["access-control-allow-origin"]).toBeUndefined();
+  });
+
+  it.each(["/", "/api", "/api/nothing", "/%ff", "/api/requests/"])("has nothing at %s", async (path) => {
+    const { client } = await start();
+    const { status, json } = await client.get(path);
+    expect([status, json.error.code]).toEqual([404, "NotFound"]);
+  });
+
+  it("does not read a body, and closes the connection on which one comes", async () => {
+    const { client } = await start();
+    const { status, headers } = await client.send("/api/status", { method: "GET", body: "x".repeat(100) });
+    expect([status, headers.connection]).toEqual([413, "close"]);
+  });
+
+  it("refuses headers beyond its limit", async () => {
+    const { client } = await start();
+    const { status } = await client.get("/api/status", { headers: { "x-large": "x".repeat(9000) } });
+    expect(status).toBe(431);
+  });
+
+  it("shows no more of a defect than that it was one", async () => {
+    const { client, source, logged } = await start();
+    source.failure = new Error("a path of somebody's machine");
+    const { status, text } = await client.get("/api/requests");
+    expect(status).toBe(500);
+    expect(text).not.toContain("somebody");
+    expect(logged).toMatchObject([
+      { requestId: "admin-1", err: { message: "a path of somebody's machine" } },
+    ]);
+  });
+});
+
+describe("an admin API without a token", () => {
+  it.each(["localhost", "127.0.0.1:8002", "[::1]:80"])("answers who asks for host %s", async (host) => {
+    const { client } = await start();
+    expect((await client.get("/api/status", { headers: { host } })).status).toBe(200);
+  });
+
+  it.each(["evil.example", "evil.example:8002"])(
+    "refuses a page that has its own name resolved to this machine: host %j",
+    async (host) => {
+      const { client } = await start();
+      const { status, json } = await client.get("/api/status", { headers: { host } });
+      expect([status, json.error.code]).toEqual([403, "Forbidden"]);
+    },
+  );
+});
+
+describe("an admin API with a token", () => {
+  it.each([
+    [undefined],
+    [TOKEN],
+    ["Bearer"],
+    ["Bearer another-token-of-some"],
+    [`Bearer ${TOKEN}x`],
+    [`Bearer ${TOKEN.slice(0, -1)}`],
+    [`Basic ${TOKEN}`],
+  ])("refuses authorization %s", async (authorization) => {
+    const { client } = await start({ token: TOKEN });
+    const { status, headers, json } = await client.get("/api/status", {
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    expect([status, headers["www-authenticate"], json.error.code]).toEqual([
+      401,
+      "Bearer",
+      "Unauthenticated",
+    ]);
+  });
+
+  it("answers whoever has it, under whatever name", async () => {
+    const { client } = await start({ token: TOKEN });
+    const headers = { authorization: `Bearer ${TOKEN}`, host: "node7.example" };
+    expect((await client.get("/api/requests", { headers })).status).toBe(200);
+  });
+
+  it("says before anything else that the token is wrong: not what there is", async () => {
+    const { client } = await start({ token: TOKEN });
+    for (const path of ["/api/nothing", "/api/requests?limit=x", "/"]) {
+      expect((await client.get(path)).status, path).toBe(401);
+    }
+  });
+
+  it("answers probes without it", async () => {
+    const { client } = await start({ token: TOKEN });
+    expect((await client.get("/readyz?x=1")).status).toBe(200);
+    expect((await client.get("/healthz")).status).toBe(200);
+  });
+});
+
+describe("the life of an admin server", () => {
+  it("fails to start on a port that is taken, naming the port and what to do", async () => {
+    const { port } = await start();
+    const second = new AdminServer(resolveAdminOptions({ port }), new FakeSource(), SILENT);
+    closing.push(() => second.close());
+    await expect(second.start()).rejects.toMatchObject({
+      code: "PortInUse",
+      message: `the admin port ${port} on 127.0.0.1 is in use, perhaps by another node: choose another with --admin-port (0 for any), or --no-admin to have none`,
+    });
+  });
+
+  it("closes with connections open, and may be closed before its start and twice", async () => {
+    const { port, server } = await start();
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    await new Promise((resolve) => socket.once("connect", resolve));
+    socket.write("GET /api/status HTTP/1.1\r\n");
+    await server.close();
+    await closed;
+    await server.close();
+    const never = new AdminServer(resolveAdminOptions({ port: 0 }), new FakeSource(), SILENT);
+    await never.close();
+  });
+});
