@@ -1,4 +1,4 @@
-/** `node compute-reference.ts <modelsDir> <playersDb> <out.json>`: runs every model directly over all players. */
+/** `node compute-reference.ts <modelsDir> <playersDb> <weighting> <out.json>`: runs every model directly over all players. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import {
@@ -8,16 +8,21 @@ import {
   prepareCatalogue,
 } from "../../examples/dynamic-offers/catalogue/choose-offer.ts";
 import { offerKey, PROPENSITY_TOLERANCE, type ReferenceAnswer } from "../load/answer-check.ts";
-import { modelFiles } from "./model-files.ts";
+import { modelFiles, modelWeights, type Weighting } from "./model-files.ts";
 import { EXAMPLE, GAME } from "./paths.ts";
 import { type PlayerRows, readPlayers } from "./players-db.ts";
 import type { Reference } from "./reference-file.ts";
 
 const BATCH = 500;
 
-async function meanPropensities(players: PlayerRows, files: readonly string[]): Promise<Float64Array> {
+async function propensitiesOf(
+  players: PlayerRows,
+  files: readonly string[],
+  weights: readonly number[],
+): Promise<Float64Array> {
   const sums = new Float64Array(players.playerIds.length);
-  for (const file of files) {
+  for (const [model, file] of files.entries()) {
+    const weight = weights[model] ?? Number.NaN;
     const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
     for (let first = 0; first < sums.length; first += BATCH) {
       const count = Math.min(BATCH, sums.length - first);
@@ -27,11 +32,12 @@ async function meanPropensities(players: PlayerRows, files: readonly string[]): 
       if (!(probability?.data instanceof Float32Array))
         throw new Error(`${file}: no float32 output "probability"`);
       for (const [row, value] of probability.data.entries())
-        sums[first + row] = (sums[first + row] ?? 0) + value;
+        sums[first + row] = (sums[first + row] ?? 0) + weight * value;
     }
     await session.release();
   }
-  return sums.map((sum) => sum / files.length);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return sums.map((sum) => sum / total);
 }
 
 function acceptableOffers(game: GameCatalogue, propensity: number): string[] {
@@ -39,15 +45,19 @@ function acceptableOffers(game: GameCatalogue, propensity: number): string[] {
   return [...new Set(nearby.map((value) => offerKey(chooseOffer(game, value).offer)))];
 }
 
-const [modelsDir, playersDb, out] = process.argv.slice(2);
-if (modelsDir === undefined || playersDb === undefined || out === undefined) {
-  throw new Error("usage: compute-reference.ts <modelsDir> <playersDb> <out.json>");
+const isWeighting = (value: string | undefined): value is Weighting =>
+  value === "manifest" || value === "equal";
+
+const [modelsDir, playersDb, weighting, out] = process.argv.slice(2);
+if (modelsDir === undefined || playersDb === undefined || !isWeighting(weighting) || out === undefined) {
+  throw new Error("usage: compute-reference.ts <modelsDir> <playersDb> manifest|equal <out.json>");
 }
 const catalogue: CatalogueFile = JSON.parse(readFileSync(`${EXAMPLE}catalogue/catalogue.json`, "utf8"));
 const game = prepareCatalogue(catalogue).get(GAME);
 if (game === undefined) throw new Error(`the catalogue has no game "${GAME}"`);
 const players = readPlayers(playersDb);
-const propensities = await meanPropensities(players, modelFiles(modelsDir));
+const files = modelFiles(modelsDir);
+const propensities = await propensitiesOf(players, files, modelWeights(modelsDir, files, weighting));
 const answers: ReferenceAnswer[] = Array.from(propensities, (propensity) => ({
   propensity,
   offers: acceptableOffers(game, propensity),

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+
+/** How a system makes one propensity of the models' outputs: their mean by the manifest's weights, or the plain one. */
+export type Weighting = "manifest" | "equal";
 
 /** The model files of one version in the repository's layout `<name>/1/model.onnx`, in the order of their names. */
 export function modelFiles(directory: string): string[] {
@@ -9,6 +13,21 @@ export function modelFiles(directory: string): string[] {
     .map((entry) => `${directory}/${entry.name}/1/model.onnx`)
     .filter((path) => existsSync(path))
     .sort();
+}
+
+/** What each of these files' models weighs in a propensity, by `manifest.json`, or 1 each. */
+export function modelWeights(directory: string, files: readonly string[], weighting: Weighting): number[] {
+  if (weighting === "equal") return files.map(() => 1);
+  const manifest = JSON.parse(readFileSync(`${directory}/manifest.json`, "utf8")) as {
+    readonly models: readonly { readonly name: string; readonly weight: number }[];
+  };
+  return files.map((file) => {
+    const name = basename(dirname(dirname(file)));
+    const weight = manifest.models.find((model) => model.name === name)?.weight;
+    if (weight === undefined)
+      throw new Error(`${directory}/manifest.json: expected a weight of ${name}, found none`);
+    return weight;
+  });
 }
 
 export function hashOfFiles(paths: readonly string[]): string {

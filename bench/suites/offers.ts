@@ -54,7 +54,6 @@ export async function runOffers(options: {
       skip(`${name}: ${present} of ${MODELS_A_VERSION} ${one.family} models are there; ${TRAIN_HINT}`);
       continue;
     }
-    const referenceFile = await ensureReference(modelsDir, playersDb);
     for (let round = 1; round <= one.rounds; round += 1) {
       for (const systemName of plan.systems) {
         const system = systemNamed(systemName);
@@ -72,6 +71,8 @@ export async function runOffers(options: {
           continue;
         }
         try {
+          const weighting = system.weighting?.() ?? "manifest";
+          const referenceFile = await ensureReference(modelsDir, playersDb, weighting);
           const earlier = visits.filter((visit) => visit.case === name);
           const visit = await cells.cell(cell, visitSchema, async () => ({
             case: name,

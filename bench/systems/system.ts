@@ -1,3 +1,4 @@
+import type { Weighting } from "../reference/model-files.ts";
 import type { Family } from "../reference/paths.ts";
 
 /** One way to serve the example's contract, as the bench starts it. */
@@ -8,6 +9,8 @@ export interface SystemDescription {
   /** What is missing, in words that say how to get it; `undefined` when the system can be started. */
   missing(setting: SystemSetting): string | undefined;
   command(setting: SystemSetting): Command;
+  /** How it weighs the models' outputs, where that is not by the manifest. */
+  weighting?(): Weighting;
   /** A route that answers 200 once everything is up, where answering an offer is not enough of a sign. */
   readonly readyPath?: string;
 }

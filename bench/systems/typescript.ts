@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { EXAMPLE, REPOSITORY } from "../reference/paths.ts";
 import { commonEnvironment, type SystemDescription } from "./system.ts";
 
@@ -97,5 +97,10 @@ export const tuttiBaseline: SystemDescription = {
     ],
     environment: commonEnvironment(setting),
   }),
+  // Commits from before the example took the manifest's weights answer with the plain mean, and rightly.
+  weighting: () =>
+    readFileSync(`${baseline()}/examples/dynamic-offers/supervisor.ts`, "utf8").includes("weightedMean")
+      ? "manifest"
+      : "equal",
   readyPath: "/readyz",
 };

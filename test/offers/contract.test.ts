@@ -85,7 +85,7 @@ describe("a personal offer", () => {
     expect(json.latencyMs).toBeGreaterThan(0);
   });
 
-  test("is the mean of what the 15 models say when they are run directly, and the best offer for it", async () => {
+  test("is the mean of what the 15 models say when they are run directly, by their weights, and the best offer for it", async () => {
     const expected = (await directOutputs(population)).map(meanOf);
     const answers = await Promise.all(population.map(({ key }) => offerFor(key)));
     answers.forEach(({ json }, index) => {
@@ -101,8 +101,8 @@ describe("a personal offer", () => {
     const answers = await Promise.all(referenceRows.map(({ key }) => offerFor(key, "?explain=1")));
     expect(answers.length).toBe(40);
     answers.forEach(({ json }, index) => {
-      const { mean, offer, margin, outputs } = reference.cases[index]!;
-      expect(Math.abs(json.propensity - mean)).toBeLessThan(TOLERANCE);
+      const { propensity, offer, margin, outputs } = reference.cases[index]!;
+      expect(Math.abs(json.propensity - propensity)).toBeLessThan(TOLERANCE);
       if (margin > TOLERANCE) expect(json.offer).toEqual(offer);
       json.explain.members.forEach(({ output }: { output: number }, member: number) => {
         expect(Math.abs(output - outputs[member]!), modelNames[member]).toBeLessThan(TOLERANCE);

@@ -22,7 +22,7 @@ export interface Vectors {
 export interface ReferenceCase {
   readonly features: readonly number[];
   readonly outputs: readonly number[];
-  readonly mean: number;
+  readonly propensity: number;
   readonly offer: unknown;
   readonly margin: number;
 }
@@ -37,6 +37,8 @@ const readJson = <T>(file: string): T => JSON.parse(readFileSync(file, "utf8"));
 /** What the trainer recorded of its own library's predictions. */
 export const reference: Reference = readJson(`${MODELS}/reference.json`);
 export const modelNames = reference.models;
+const manifest = readJson<{ models: { name: string; weight: number }[] }>(`${MODELS}/manifest.json`);
+const weights = modelNames.map((name) => manifest.models.find((model) => model.name === name)!.weight);
 export const catalogueFile: CatalogueFile = readJson(`${EXAMPLE}/catalogue/catalogue.json`);
 
 const tower = prepareCatalogue(catalogueFile).get("tower")!;
@@ -77,8 +79,17 @@ export async function directOutputs(rows: readonly Vectors[]): Promise<number[][
   return outputs;
 }
 
-export const meanOf = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
+/** The mean of the models' outputs, each by its weight in the manifest; of those that are there. */
+export function meanOf(outputs: readonly (number | null)[]): number {
+  let sum = 0;
+  let total = 0;
+  outputs.forEach((output, model) => {
+    if (output === null) return;
+    sum += output * weights[model]!;
+    total += weights[model]!;
+  });
+  return sum / total;
+}
 
 export function startOffers(playersFile: string, options: TuttiOptions = {}): Promise<TuttiProcess> {
   return TuttiProcess.ready(`${EXAMPLE}/app.ts`, offersOptions(playersFile, options));

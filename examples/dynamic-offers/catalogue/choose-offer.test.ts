@@ -62,14 +62,14 @@ test("propensities of 0 and 1 are clamped, what is not a number is refused", () 
 
 test("choose_offer.py, which wrote the reference file, chooses the same", () => {
   const path = new URL("../models/tower/v1/reference.json", import.meta.url);
-  const { cases }: { cases: { mean: number; offer: Offer; margin: number }[] } = JSON.parse(
+  const { cases }: { cases: { propensity: number; offer: Offer; margin: number }[] } = JSON.parse(
     readFileSync(path, "utf8"),
   );
   const game = games.get("tower");
   if (game === undefined) throw new Error("tower was not prepared");
   expect(cases.length).toBe(40);
-  for (const { mean, offer, margin } of cases) {
-    const choice = chooseOffer(game, mean);
+  for (const { propensity, offer, margin } of cases) {
+    const choice = chooseOffer(game, propensity);
     expect(choice.offer).toEqual(offer);
     expect(choice.margin).toBeCloseTo(margin, 12);
   }

@@ -1,5 +1,5 @@
-"""What players of the population must get: every model's own output, the mean, and the offer. Tests of other languages compare
-with it. The players are synthetic, drawn from the summary; no row of the data set is in the file."""
+"""What players of the population must get: every model's own output, their mean by the manifest's weights, and the offer. Tests
+of other languages compare with it. The players are synthetic, drawn from the summary; no row of the data set is in the file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ PLAYERS = 40
 
 def write_reference(path: Path, catalogue: Path, manifest: dict, trained: list[Trained], players: np.ndarray) -> None:
     game = load_catalogue(catalogue)[manifest["game"]]
+    weights = [model["weight"] for model in manifest["models"]]
     cases = []
     for i in range(PLAYERS):
         outputs = [float(t.players[i]) for t in trained]
-        mean = float(np.mean(outputs))
-        choice = choose_offer(game, mean)
+        propensity = sum(w * o for w, o in zip(weights, outputs)) / sum(weights)
+        choice = choose_offer(game, propensity)
         cases.append(
             {
                 "features": [float(v) for v in players[i]],
                 "outputs": outputs,
-                "mean": mean,
+                "propensity": propensity,
                 "offer": choice["offer"],
                 "expectedRevenue": choice["expectedRevenue"],
                 "margin": choice["margin"],

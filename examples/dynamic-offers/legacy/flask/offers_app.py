@@ -43,6 +43,7 @@ class ModelSet:
     version: str
     family: str
     names: list[str]
+    weights: list[float]
 
     def file(self, name: str, file_name: str) -> str:
         return str(self.folder / name / "1" / file_name)
@@ -54,7 +55,8 @@ def model_set() -> ModelSet:
     if not path.is_file():
         raise SystemExit(f"TUTTI_MODELS_DIR: expected a folder with manifest.json, found none in {folder}")
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    return ModelSet(folder, manifest["game"], manifest["version"], manifest["family"], [m["name"] for m in manifest["models"]])
+    models = manifest["models"]
+    return ModelSet(folder, manifest["game"], manifest["version"], manifest["family"], [m["name"] for m in models], [m["weight"] for m in models])
 
 
 def create_app(models: ModelSet, predict: Predict) -> Flask:
@@ -93,7 +95,7 @@ def create_app(models: ModelSet, predict: Predict) -> Flask:
         if features is not None:
             outputs = predict(features.reshape(1, -1))
 
-        propensity = None if outputs is None else sum(outputs) / len(outputs)
+        propensity = None if outputs is None else weighted_mean(models.weights, outputs)
         answer = {
             "requestId": request_id,
             "game": game,
@@ -127,6 +129,10 @@ def create_app(models: ModelSet, predict: Predict) -> Flask:
         return _error(413, "PayloadTooLarge", f"expected a body of at most {MAX_BODY_BYTES} bytes", str(uuid.uuid4()))
 
     return app
+
+
+def weighted_mean(weights: Sequence[float], outputs: Sequence[float]) -> float:
+    return sum(w * o for w, o in zip(weights, outputs)) / sum(weights)
 
 
 def _error(status: int, code: str, message: str, request_id: str, path: str | None = None) -> Response:

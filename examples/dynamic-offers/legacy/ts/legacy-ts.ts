@@ -2,7 +2,7 @@
  * The story's monolith, in TypeScript: a web server wrapped around all models of a version. It handles one request
  * at a time, from the look-up to the last model, and is replicated as a whole.
  */
-import { loadModels, type Model, runModel, toTensor } from "./models.ts";
+import { loadModels, type Model, runModel, toTensor, weightedMean } from "./models.ts";
 import { type Member, offerServer, type Score } from "./offer-server.ts";
 import { PlayerFeatures } from "./player-features.ts";
 import { replicated } from "./replicated.ts";
@@ -32,7 +32,7 @@ async function score(
     if (output === undefined) throw new Error(`${model.name}: an empty output`);
     members.push({ name: model.name, status: "ok", output, latencyMs: performance.now() - startedAt });
   }
-  return { features, members };
+  return { features, members, propensity: weightedMean(models, members) };
 }
 
 /** Runs what it is given one after the other, in the order of arrival. */

@@ -19,6 +19,7 @@ export interface Member {
 
 export interface Score {
   readonly features: Float32Array;
+  readonly propensity: number;
   readonly members: readonly Member[];
 }
 
@@ -116,7 +117,7 @@ export function offerServer(settings: Settings, score: ScorePlayer): FastifyInst
       if (typeof result === "string") {
         return { ...base, ...fallback(catalogue, result), latencyMs: latencyMs() };
       }
-      const propensity = meanOutput(result.members);
+      const { propensity } = result;
       return {
         ...base,
         offer: chooseOffer(catalogue, propensity).offer,
@@ -138,12 +139,6 @@ export function offerServer(settings: Settings, score: ScorePlayer): FastifyInst
     if (game !== settings.game) return "model-unavailable";
     return (await score(playerId)) ?? "unknown-player";
   }
-}
-
-function meanOutput(members: readonly Member[]): number {
-  let sum = 0;
-  for (const { output } of members) sum += output;
-  return sum / members.length;
 }
 
 function fallback(catalogue: GameCatalogue, reason: Reason): Record<string, unknown> & { offer: Offer } {
