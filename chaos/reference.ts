@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { offerKey, PROPENSITY_TOLERANCE } from "../bench/load/answer-check.ts";
-import { modelFiles } from "../bench/reference/model-files.ts";
+import { modelFiles, modelWeights } from "../bench/reference/model-files.ts";
 import { EXAMPLE, GAME, MODEL_DIRECTORY } from "../bench/reference/paths.ts";
 import type { PlayerRows } from "../bench/reference/players-db.ts";
 import {
@@ -15,6 +15,8 @@ export interface Reference {
   readonly playerIds: readonly string[];
   /** Names of the ensemble's members, without the game in front, in their order. */
   readonly members: readonly string[];
+  /** What each of them weighs in a propensity. */
+  readonly weights: readonly number[];
   /** `[player][member]` */
   readonly outputs: readonly (readonly number[])[];
   readonly defaultOffer: string;
@@ -43,6 +45,7 @@ export async function computeReference(players: PlayerRows): Promise<Reference> 
   return {
     playerIds,
     members: files.map((file) => file.split("/").at(-3) ?? ""),
+    weights: modelWeights(MODEL_DIRECTORY.trees, files, "manifest"),
     outputs,
     defaultOffer: offerKey(game.defaultOffer),
     offersFor: (propensity) => {

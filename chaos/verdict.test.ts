@@ -6,6 +6,7 @@ import { judgeAnswer } from "./verdict.ts";
 const REFERENCE: Reference = {
   playerIds: ["p0", "p1"],
   members: ["a", "b", "c"],
+  weights: [1, 1, 2],
   outputs: [
     [0.1, 0.2, 0.6],
     [0.5, 0.5, 0.5],
@@ -29,7 +30,7 @@ function answer(fields: object = {}, response: Partial<HttpResponse> = {}): Http
   const body = {
     playerId: "p0",
     offer: offer("dear/10"),
-    propensity: 0.3,
+    propensity: 0.375,
     personalised: true,
     degraded: false,
     members: { ok: 3 },
@@ -92,8 +93,9 @@ describe("an answer", () => {
 
   it.each([
     ["another player's", answer({ playerId: "p1" })],
-    ["of another propensity than its members give", answer({ propensity: 0.3001 })],
-    ["of the mean of all, with one missing", answer({ ...partial, propensity: 0.3 }, labelled)],
+    ["of another propensity than its members give", answer({ propensity: 0.3751 })],
+    ["of the mean of all, with one missing", answer({ ...partial, propensity: 0.375 }, labelled)],
+    ["of the mean without weights", answer({ propensity: 0.3 })],
     ["another offer than its propensity gives", answer({ offer: offer("cheap/50") })],
     [
       "of a member that said something else than its model",

@@ -41,20 +41,24 @@ export function judgeAnswer(response: HttpResponse, player: number, reference: R
   return { kind: isLess ? "degraded" : "right" };
 }
 
-/** The mean over exactly the members that are reported ok, each of which said what its model says. */
+/** The mean, by their weights, of exactly the members that are reported ok, each of which said what its model says. */
 function faultOfPersonal(answer: Answer, player: number, reference: Reference): string | undefined {
   const outputs = reference.outputs[player] ?? [];
   const ok = (answer.explain?.members ?? []).filter(({ status }) => status === "ok");
   if (ok.length !== answer.members.ok || ok.length === 0)
     return `${answer.members.ok} members are ok, ${ok.length} of them explained`;
   let sum = 0;
+  let weights = 0;
   for (const { name, output } of ok) {
-    const expected = outputs[reference.members.indexOf(name)];
-    if (expected === undefined || !isNear(output, expected))
+    const member = reference.members.indexOf(name);
+    const expected = outputs[member];
+    const weight = reference.weights[member];
+    if (expected === undefined || weight === undefined || !isNear(output, expected))
       return `${name} said ${output}, its model says ${expected}`;
-    sum += expected;
+    sum += weight * expected;
+    weights += weight;
   }
-  const propensity = sum / ok.length;
+  const propensity = sum / weights;
   if (!isNear(answer.propensity, propensity))
     return `propensity ${answer.propensity}, its ${ok.length} members give ${propensity}`;
   const offers = reference.offersFor(propensity);
