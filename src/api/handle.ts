@@ -42,6 +42,9 @@ export interface CallOptions {
  *
  * A call rejects with a `TuttiError`: `DeadlineExceeded`, `Cancelled`, `Overloaded`, `Unavailable`, `PeerClosed` when
  * its process died and the method is not idempotent, `ApplicationError` when the method threw.
+ *
+ * An async generator gives an `AsyncIterable` at once: its call is made when it is first read, never runs ahead of its
+ * reader by more than a window, ends the generator when the reader stops, and rejects likewise.
  */
 export type Handle<T> = { readonly [K in MethodName<T>]: RemoteMethod<T[K]> } & {
   /** A copy of the handle whose calls have these options. */

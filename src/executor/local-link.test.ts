@@ -1,10 +1,11 @@
 /** Invariants D1 and D2 for calls that stay in their executor. */
 import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { STREAM_WINDOW } from "../policy/stream-credit.ts";
 import { type CallOutcome, type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import type { CallRequest } from "../wire/outstanding.ts";
 import { Tensor } from "../wire/tensor.ts";
-import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import type { HostedReplica, ReplySink, StreamSink } from "./hosted-replica.ts";
 import { LocalLink } from "./local-link.ts";
 
 interface AcceptedCall {
@@ -240,5 +241,66 @@ describe("a fan-out within an executor", () => {
     link.cancel(id);
     expect(parts).toMatchObject([[{ ok: true, value: 1 }], [{ ok: false, error: { code: "Cancelled" } }]]);
     expect(replicas.get(2)!.cancelled).toEqual([id]);
+  });
+});
+
+describe("a stream within an executor", () => {
+  const open = async () => {
+    const { link, replica, request, outcomes } = linkTo(1);
+    const chunks: unknown[] = [];
+    const onChunk = (value: unknown, bytes: number) => void chunks.push([value, bytes]);
+    const id = link.callStream({ ...request(), onChunk });
+    await turn();
+    let writable = 0;
+    const source = { onWritable: () => void writable++, onBroken: () => {} };
+    const { call, from } = replica.accepted[0]!;
+    const writer = (from as StreamSink).openStream(call.id, source);
+    const writeAll = (value: unknown, most = Number.POSITIVE_INFINITY) => {
+      let written = 0;
+      for (; written < most && writer.isWritable; written++) writer.write(value);
+      return written;
+    };
+    const end = (outcome: CallOutcome = { ok: true, value: undefined }) => {
+      writer.end();
+      replica.reply(0, outcome);
+    };
+    return { link, id, call, replica, chunks, outcomes, writeAll, end, writable: () => writable };
+  };
+
+  it("passes items on as they are, and then its end (D1)", async () => {
+    const { call, chunks, outcomes, writeAll, end } = await open();
+    const item = { a: 1 };
+    writeAll(item, 1);
+    end({ ok: true, value: "returned" });
+    expect(call.takesStream).toBe(true);
+    expect((chunks[0] as [unknown])[0]).toBe(item);
+    expect(outcomes).toEqual([{ ok: true, value: "returned" }]);
+  });
+
+  it("has the credit that any stream has (S1)", async () => {
+    const { link, id, writeAll, writable } = await open();
+    expect(writeAll(1)).toBe(STREAM_WINDOW.chunks);
+    link.grant(id, { chunks: 3, bytes: 0 });
+    expect([writable(), writeAll(1)]).toEqual([1, 3]);
+  });
+
+  it.each([
+    ["texts", "x".repeat(STREAM_WINDOW.bytes / 4)],
+    ["bytes", new Uint8Array(STREAM_WINDOW.bytes / 4)],
+    ["tensors", new Tensor("uint8", new Uint8Array(STREAM_WINDOW.bytes / 4), [STREAM_WINDOW.bytes / 4])],
+  ])("counts the bytes of %s", async (_, value) => {
+    expect((await open()).writeAll(value)).toBe(4);
+  });
+
+  it("ends once for its reader when it is cancelled, and takes nothing after (D1)", async () => {
+    const { link, id, replica, chunks, outcomes, writeAll, end } = await open();
+    writeAll(1, 2);
+    link.cancel(id);
+    expect(replica.cancelled).toEqual([id]);
+    writeAll(2, 2);
+    link.grant(id, { chunks: 1, bytes: 0 });
+    end();
+    expect(chunks).toHaveLength(2);
+    expect(outcomes).toMatchObject([{ error: { code: "Cancelled", started: "yes" } }]);
   });
 });

@@ -1,4 +1,4 @@
-import type { TuttiError } from "../errors/tutti-error.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallOutcome, CallStats, IncomingCall } from "../wire/messages.ts";
 import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
@@ -103,6 +103,8 @@ export class RecordedStream implements ChunkWriter {
   write(value: unknown): void {
     if (this.hasEnded) throw new Error("a chunk after the end");
     if (this.#credit === 0) throw new Error("a chunk without credit");
+    if (typeof value === "function")
+      throw new TuttiError("NotSerialisable", "a value cannot cross a process border");
     this.#credit -= 1;
     this.chunks.push(value);
   }

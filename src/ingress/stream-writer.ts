@@ -30,7 +30,9 @@ export class StreamWriter implements EdgeStreamSink {
   }
 
   onChunk(bytes: Uint8Array): void {
-    this.#response.write(bytes, () => this.#stream.taken(bytes.byteLength));
+    this.#response.write(bytes, (error) => {
+      if (error === null || error === undefined) this.#stream.taken(bytes.byteLength);
+    });
   }
 
   onEnd(error: TuttiError | undefined): void {
