@@ -20,6 +20,7 @@ import {
   resolveDeploymentOptions,
 } from "../src/config/deployment-options.ts";
 import { resolveNodeOptions } from "../src/config/node-options.ts";
+import { resolveRoutingOptions } from "../src/config/routing-options.ts";
 import { ERROR_CODES } from "../src/errors/codes.ts";
 import { resolveIngressOptions } from "../src/ingress/ingress-options.ts";
 import { modelRepository, onnxModel } from "../src/onnx/onnx-model.ts";
@@ -196,6 +197,7 @@ const OPTION_TABLES: readonly OptionTable[] = [
       ...all({ route: made.route, version: made.version, deadlineMs: made.deadlineMs }),
       ingress: REQUIRED,
       http: NONE,
+      routing: NONE,
       method: REQUIRED,
       body: shown(made.routes[0]?.body),
       fallback: shown(made.routes[0]?.fallback),
@@ -204,6 +206,11 @@ const OPTION_TABLES: readonly OptionTable[] = [
       known("", () => application({ name, ingress, http, ...stranger })),
       known("", () => route(stranger)),
     ),
+  },
+  {
+    heading: "## Routing",
+    defaults: all(resolveRoutingOptions()),
+    known: known("", () => resolveRoutingOptions(stranger)),
   },
   {
     heading: "## Deployment",

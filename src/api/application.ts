@@ -1,5 +1,10 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkKeys, finiteNumber } from "../config/check-options.ts";
+import {
+  type ResolvedRoutingOptions,
+  type RoutingOptions,
+  resolveRoutingOptions,
+} from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type BoundDeployment, bindingOf, type ClassBinding } from "./binding.ts";
 import { type Fallback, parseRoutes, type Route } from "./http-routes.ts";
@@ -30,6 +35,8 @@ export interface ApplicationOptions<T> {
   readonly ingress: BoundDeployment<T>;
   /** `"METHOD /path/:param"` to a method, which gets `(body, { params, query, headers })`. Without it the ingress class has `fetch`. */
   readonly http?: { readonly [route: string]: RouteOptions<NoInfer<T>> };
+  /** How its calls are routed, and what is done about those that take too long or fail. */
+  readonly routing?: RoutingOptions;
 }
 
 /** A graph of deployments with one ingress; versioned as a whole. The default export of an application module. */
@@ -41,9 +48,10 @@ export interface Application {
   readonly deadlineMs: number;
   readonly ingress: ClassBinding;
   readonly routes: readonly Route[];
+  readonly routing: ResolvedRoutingOptions;
 }
 
-const OPTION_NAMES = ["name", "route", "version", "deadlineMs", "ingress", "http"];
+const OPTION_NAMES = ["name", "route", "version", "deadlineMs", "ingress", "http", "routing"];
 
 /** @throws TuttiError `InvalidOptions` or `DuplicateName` naming the option or the route. */
 export function application<T>(options: ApplicationOptions<T>): Application {
@@ -87,6 +95,7 @@ export function application<T>(options: ApplicationOptions<T>): Application {
     deadlineMs,
     ingress,
     routes,
+    routing: resolveRoutingOptions(options.routing),
   });
   applications.add(made);
   return made;

@@ -41,6 +41,7 @@ export class FakeCallPort implements CallPort {
   /** Whether each fan-out may be hedged. */
   readonly hedges: boolean[] = [];
   readonly granted: StreamCredit[] = [];
+  readonly fanouts: OutgoingFanout[] = [];
   readonly #plan: (call: SeenCall) => PlannedEnd;
 
   constructor(plan: (call: SeenCall) => PlannedEnd) {
@@ -69,6 +70,7 @@ export class FakeCallPort implements CallPort {
   dispatchMany(call: OutgoingFanout): PendingCall {
     const { method, args, requestId, deadlineAtMs, priority, lean, hedge } = call;
     this.hedges.push(hedge);
+    this.fanouts.push(call);
     const pending = call.deployments.map((deployment, member) =>
       this.#begin(
         { deployment, method, args, requestId, deadlineAtMs, priority, lean },

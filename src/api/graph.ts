@@ -1,4 +1,5 @@
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
+import type { ResolvedRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Application } from "./application.ts";
 import { type Binding, mapBindings, streamsOf } from "./binding.ts";
@@ -42,6 +43,7 @@ export interface ApplicationGraph {
   readonly ingress: string;
   readonly routes: readonly GraphRoute[];
   readonly deployments: readonly DeploymentSpec[];
+  readonly routing: ResolvedRoutingOptions;
 }
 
 /**
@@ -85,6 +87,7 @@ export function readGraph(application: Application): {
         isStream: streams.has(method),
       })),
       deployments: specs,
+      routing: application.routing,
     },
     bindings,
   };

@@ -5,6 +5,7 @@ import {
   type DeploymentOptions,
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
+import { resolveRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type {
   ControlAnswers,
@@ -75,6 +76,7 @@ function graphOf(deployments: Readonly<Record<string, DeploymentOptions>>): Appl
     version: "1",
     deadlineMs: 1000,
     ingress: "Offers",
+    routing: resolveRoutingOptions(),
     routes: [],
     deployments: Object.entries(deployments).map(([name, options]) => ({
       kind: "class",

@@ -357,6 +357,7 @@ export class ApplicationRunner {
       version: this.#version,
       executors: [...executors.values()],
       deployments: toRoutes(this.#graph!, this.#live()),
+      routing: this.#graph!.routing,
     };
   }
 

@@ -6,6 +6,7 @@ import {
   MODEL_DEFAULTS,
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
+import { resolveRoutingOptions } from "../config/routing-options.ts";
 import { type Plan, planSlots, toHostSpec, toRoutes } from "./plan.ts";
 
 const model = (name: string, options: DeploymentOptions = {}): ModelSpec => ({
@@ -29,6 +30,7 @@ const graphOf = (...deployments: (ModelSpec | ClassSpec)[]): ApplicationGraph =>
   route: "/",
   version: "1",
   deadlineMs: 1000,
+  routing: resolveRoutingOptions(),
   ingress: "Offers",
   routes: [],
   deployments,

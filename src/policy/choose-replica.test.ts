@@ -1,17 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { chooseReplica, predictedFinishUs, type ReplicaLoad } from "./choose-replica.ts";
+import { addedWorkUs, chooseReplica, predictedFinishUs, type ReplicaLoad } from "./choose-replica.ts";
 
 const anyLoad: fc.Arbitrary<ReplicaLoad> = fc.record({
   laneBacklogUs: fc.integer({ min: 0, max: 1_000_000 }),
   waitingItems: fc.integer({ min: 0, max: 100 }),
   fixedUs: fc.integer({ min: 0, max: 10_000 }),
   itemUs: fc.integer({ min: 0, max: 10_000 }),
+  penaltyUs: fc.integer({ min: 0, max: 10_000 }),
 });
 
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-const idle: ReplicaLoad = { laneBacklogUs: 0, waitingItems: 0, fixedUs: 100, itemUs: 10 };
+const idle: ReplicaLoad = { laneBacklogUs: 0, waitingItems: 0, fixedUs: 100, itemUs: 10, penaltyUs: 0 };
 
 /** Gives the numbers out in their order. */
 function sequence(...numbers: number[]): () => number {
@@ -21,14 +22,18 @@ function sequence(...numbers: number[]): () => number {
 
 describe("predictedFinishUs", () => {
   it("is the lane's backlog, the batch's fixed part and the item's own", () => {
-    expect(predictedFinishUs({ laneBacklogUs: 1000, waitingItems: 0, fixedUs: 100, itemUs: 10 })).toBe(1110);
-    expect(predictedFinishUs({ laneBacklogUs: 1000, waitingItems: 0, fixedUs: 100, itemUs: 10 }, 3)).toBe(
-      1130,
-    );
+    expect(predictedFinishUs({ ...idle, laneBacklogUs: 1000 })).toBe(1110);
+    expect(predictedFinishUs({ ...idle, laneBacklogUs: 1000 }, 3)).toBe(1130);
   });
 
   it("does not count the fixed part again for a call that joins a waiting batch", () => {
-    expect(predictedFinishUs({ laneBacklogUs: 1000, waitingItems: 5, fixedUs: 100, itemUs: 10 })).toBe(1010);
+    expect(predictedFinishUs({ ...idle, laneBacklogUs: 1000, waitingItems: 5 })).toBe(1010);
+  });
+
+  it("has what the replica is later than its cost explains, which is no work of its lane", () => {
+    const late = { ...idle, laneBacklogUs: 1000, penaltyUs: 5000 };
+    expect(predictedFinishUs(late)).toBe(6110);
+    expect(addedWorkUs(late)).toBe(110);
   });
 });
 

@@ -6,6 +6,8 @@ export interface ReplicaLoad {
   readonly waitingItems: number;
   readonly fixedUs: number;
   readonly itemUs: number;
+  /** How much later than its siblings the replica was found to answer, for no reason that the above explains. */
+  readonly penaltyUs: number;
 }
 
 /**
@@ -14,7 +16,12 @@ export interface ReplicaLoad {
  * lane: half as many batches, each twice as large.
  */
 export function predictedFinishUs(load: ReplicaLoad, items = 1): number {
-  return load.laneBacklogUs + (load.waitingItems > 0 ? 0 : load.fixedUs) + load.itemUs * items;
+  return load.laneBacklogUs + addedWorkUs(load, items) + load.penaltyUs;
+}
+
+/** What the call adds to the work of the replica's lane. */
+export function addedWorkUs(load: ReplicaLoad, items = 1): number {
+  return (load.waitingItems > 0 ? 0 : load.fixedUs) + load.itemUs * items;
 }
 
 /**
@@ -29,8 +36,13 @@ export function chooseReplica(
   loadOf: (index: number) => ReplicaLoad,
   random: () => number,
 ): number {
+  return chooseOfTwo(count, (index) => predictedFinishUs(loadOf(index)), random);
+}
+
+/** The same by any measure of which less is better. */
+export function chooseOfTwo(count: number, measure: (index: number) => number, random: () => number): number {
   if (count === 1) return 0;
   const first = Math.floor(random() * count);
   const second = (first + 1 + Math.floor(random() * (count - 1))) % count;
-  return predictedFinishUs(loadOf(second)) < predictedFinishUs(loadOf(first)) ? second : first;
+  return measure(second) < measure(first) ? second : first;
 }

@@ -1,3 +1,4 @@
+import { type Ejection, eject, notEjected, readmit } from "../policy/ejection.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { CostReport, LoadReport, Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
@@ -20,10 +21,11 @@ export interface Link {
 }
 
 /**
- * An executor as a router sees it: its connection, and how long it would take to do what it was given.
+ * An executor as a router sees it: its connection, how long it would take to do what it was given, and whether it is
+ * heard of.
  *
- * Two estimates, of which the larger counts: what this router sent and has no answer to, and what the executor last
- * said of all its callers' work, less the time since.
+ * Two estimates of its work, of which the larger counts: what this router sent and has no answer to, and what the
+ * executor last said of all its callers' work, less the time since.
  */
 export class Lane {
   readonly id: string;
@@ -31,14 +33,19 @@ export class Lane {
   readonly isLocal: boolean;
   /** Its node says that it does not answer: blocked or stopped, as far as one knows. */
   isSilent = false;
+  /** It was found to stall by this router itself: its replicas are left out. */
+  readonly ejection: Ejection = notEjected();
+  /** When it was asked for a sign of life that has not come. */
+  askedAtMs: number | undefined;
   #link: Link | undefined;
+  #isAlive = true;
+  #outstanding = 0;
   #pendingUs = 0;
   #reportedUs = 0;
   #reportedAtMs = 0;
-  #outstanding = 0;
-  /** Since when it has calls and has said nothing. */
-  #quietSinceMs = 0;
   #busyFraction = 0;
+  /** Since when it has calls and has said nothing. */
+  #silentSinceMs = 0;
   /** Deployments whose calls gather here. */
   homes = 0;
   readonly #costs = new Map<number, CostReport>();
@@ -52,8 +59,12 @@ export class Lane {
     return this.#link;
   }
 
+  /** A new connection is a new beginning: to a process that came up, or came back. */
   open(link: Link): void {
     this.#link = link;
+    this.askedAtMs = undefined;
+    this.#isAlive = true;
+    readmit(this.ejection);
   }
 
   close(): void {
@@ -63,11 +74,16 @@ export class Lane {
 
   /** To be asked before one that is not. */
   get isResponsive(): boolean {
-    return this.#link !== undefined && !this.isSilent;
+    return this.#link !== undefined && !this.isSilent && !this.ejection.isOut;
   }
 
   backlogUs(nowMs: number): number {
     return Math.max(this.#pendingUs, this.#reportedUs - (nowMs - this.#reportedAtMs) * 1000);
+  }
+
+  /** Of all that it was last known to have to do. */
+  get workUs(): number {
+    return Math.max(this.#pendingUs, this.#reportedUs);
   }
 
   /** Share of one core that the executor used of late, as it last said. */
@@ -75,9 +91,14 @@ export class Lane {
     return this.#busyFraction;
   }
 
+  /** Calls of this router that it has not answered. */
+  get outstanding(): number {
+    return this.#outstanding;
+  }
+
   /** How long it has had calls and has not been heard; 0 when it has none. */
   silentMs(nowMs: number): number {
-    return this.#outstanding === 0 ? 0 : nowMs - this.#quietSinceMs;
+    return this.#outstanding === 0 ? 0 : nowMs - this.#silentSinceMs;
   }
 
   costOf(target: number): CostReport | undefined {
@@ -85,7 +106,7 @@ export class Lane {
   }
 
   sent(costUs: number, nowMs: number): void {
-    if (this.#outstanding === 0) this.#quietSinceMs = nowMs;
+    if (this.#outstanding === 0) this.#silentSinceMs = nowMs;
     this.#outstanding += 1;
     this.#pendingUs += costUs;
   }
@@ -95,11 +116,39 @@ export class Lane {
     this.#pendingUs = this.#outstanding === 0 ? 0 : Math.max(0, this.#pendingUs - costUs);
   }
 
+  /** It has said something since it stalled, or it never did. */
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  stalled(nowMs: number): void {
+    this.#isAlive = false;
+    eject(this.ejection, nowMs);
+  }
+
+  /** A call was answered: if that was the one by which it is tried, it is in use again. */
+  answered(nowMs: number): void {
+    this.heard(nowMs);
+    if (this.ejection.isProbing) readmit(this.ejection);
+  }
+
+  /** It gave a sign of life. */
+  heard(nowMs: number): void {
+    this.#isAlive = true;
+    this.excuse(nowMs);
+  }
+
+  /** Its silence until now says nothing of it. */
+  excuse(nowMs: number): void {
+    this.#silentSinceMs = nowMs;
+    this.askedAtMs = undefined;
+  }
+
   report(load: LoadReport, nowMs: number): void {
     this.#reportedUs = load.backlogUs;
     this.#reportedAtMs = nowMs;
-    this.#quietSinceMs = nowMs;
     this.#busyFraction = load.busyFraction;
+    this.heard(nowMs);
     for (const cost of load.costs) this.#costs.set(cost.target, cost);
   }
 }

@@ -1,8 +1,27 @@
 import { calledMethod } from "../api/http-call.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
+import { type ResolvedRoutingOptions, resolveRoutingOptions } from "../config/routing-options.ts";
 import type { CallPlace } from "../observe/call-group.ts";
-import { chooseReplica, predictedFinishUs, type ReplicaLoad } from "../policy/choose-replica.ts";
+import { chooseOfTwo, chooseReplica, predictedFinishUs, type ReplicaLoad } from "../policy/choose-replica.ts";
+import { mayProbe } from "../policy/ejection.ts";
 import { gather, quietAfterMoveMs } from "../policy/gather.ts";
+import {
+  emptyLatencyWindow,
+  type LatencyWindow,
+  latencyQuantileUs,
+  learnLatency,
+} from "../policy/latency-window.ts";
 import { isSpread, type WaitingLoad } from "../policy/pack.ts";
+import {
+  judgeReplicas,
+  learnAnswer,
+  learnFailure,
+  learnNothing,
+  type ReplicaHealth,
+  speaksAgainst,
+  unknownHealth,
+} from "../policy/replica-health.ts";
+import type { CallOutcome } from "../wire/messages.ts";
 import type { Lane } from "./lane.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
 
@@ -18,6 +37,10 @@ const SILENT_MS = 100;
 export interface HomeMoves {
   nextAtMs: number;
 }
+/** A deployment that has not answered yet may take this long before its silence means something. */
+const UNKNOWN_LATENCY_US = 1_000_000;
+/** A second attempt sooner than this would only race the first. */
+const MIN_HEDGE_AFTER_MS = 1;
 
 /**
  * One replica and what this router has outstanding there. It is its own load: the choice is made for each member of
@@ -28,6 +51,7 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   readonly sentAtMs = 0;
   readonly target: number;
   readonly lane: Lane;
+  readonly health: ReplicaHealth = unknownHealth();
   waitingItems = 0;
   /** The moment for which the load is asked. */
   nowMs = 0;
@@ -56,6 +80,51 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   get itemUs(): number {
     return (this.lane.costOf(this.target) ?? UNKNOWN_COST).itemUs;
   }
+
+  get penaltyUs(): number {
+    return this.health.penaltyUs;
+  }
+
+  sent(costUs: number, nowMs: number): void {
+    this.waitingItems += 1;
+    this.lane.sent(costUs, nowMs);
+  }
+
+  ended(costUs: number): void {
+    this.waitingItems -= 1;
+    this.lane.ended(costUs);
+  }
+
+  get isReachable(): boolean {
+    return this.lane.isResponsive;
+  }
+
+  /** Not taken while there is another. A replica that is only late has a penalty and is taken when that is worth it. */
+  get isLeftOut(): boolean {
+    return !this.lane.isResponsive || (this.health.ejection.isOut && this.health.penaltyUs === Infinity);
+  }
+
+  /** Not to be taken as it is: not connected, or left out in some way. */
+  get isOrdinary(): boolean {
+    return this.lane.isResponsive && !this.health.ejection.isOut;
+  }
+
+  /** Whether the next call is to try it; if so, it is that call. */
+  takeProbe(nowMs: number): boolean {
+    const { lane, health } = this;
+    const { ejection } = lane.ejection.isOut ? lane : health;
+    if (!lane.isAlive || lane.isSilent || !mayProbe(ejection, nowMs)) return false;
+    ejection.isProbing = true;
+    return true;
+  }
+}
+
+/** What the sets of one deployment share, those before and those after a snapshot: calls end where they began. */
+interface SharedCounts {
+  calls: number;
+  /** Kept from the first call on that may be hedged. */
+  latencies: LatencyWindow | undefined;
+  hedgeAfterMs: number;
 }
 
 /** The replicas of one deployment, and which of them takes the next call. */
@@ -66,13 +135,14 @@ export class ReplicaSet {
   readonly replicas: readonly RoutedReplica[];
   readonly #local: RoutedReplica | undefined;
   readonly #waits: boolean;
+  readonly #clock: Clock;
   readonly #moves: HomeMoves;
   /** Where the calls of a deployment that computes gather; see `gather`. */
   #home: RoutedReplica | undefined;
   /** The calls of a class that only waits go to more than one replica; see `isSpread`. */
   #spread = false;
-  /** Shared with the sets before and after this one: calls end where they began. */
-  readonly #ongoing: { calls: number };
+  readonly #routing: ResolvedRoutingOptions;
+  readonly #shared: SharedCounts;
 
   /** @param previous the set that this one replaces: replicas that stay keep their counts. */
   constructor(
@@ -80,12 +150,19 @@ export class ReplicaSet {
     laneOf: (executor: string) => Lane | undefined,
     previous?: ReplicaSet,
     moves: HomeMoves = { nextAtMs: 0 },
+    clock: Clock = systemClock,
+    routing: ResolvedRoutingOptions = resolveRoutingOptions(),
   ) {
     this.#moves = moves;
+    this.#routing = routing;
+    this.#clock = clock;
     this.name = route.name;
     this.#idempotent = typeof route.idempotent === "boolean" ? route.idempotent : new Set(route.idempotent);
     this.#maxOngoing = route.maxOngoing;
-    this.#ongoing = previous === undefined ? { calls: 0 } : previous.#ongoing;
+    this.#shared =
+      previous === undefined
+        ? { calls: 0, latencies: undefined, hedgeAfterMs: Number.POSITIVE_INFINITY }
+        : previous.#shared;
     this.replicas = route.replicas.flatMap(({ target, executor }) => {
       const known = previous?.replicas.find((replica) => replica.target === target);
       const lane = laneOf(executor);
@@ -106,12 +183,12 @@ export class ReplicaSet {
   }
 
   get outstanding(): number {
-    return this.#ongoing.calls;
+    return this.#shared.calls;
   }
 
   /** Calls outstanding that the replicas are meant to work on; more are refused at once (D4). */
   get isFull(): boolean {
-    return this.#ongoing.calls >= this.#maxOngoing * Math.max(1, this.replicas.length);
+    return this.#shared.calls >= this.#maxOngoing * Math.max(1, this.replicas.length);
   }
 
   isIdempotent(method: string): boolean {
@@ -133,25 +210,36 @@ export class ReplicaSet {
     nowMs: number,
     random: () => number,
   ): RoutedReplica | undefined {
-    if (this.#local !== undefined && avoid === undefined) return this.#local;
+    if (this.#local?.isOrdinary === true && avoid === undefined) return this.#local;
     let candidates: readonly RoutedReplica[] = this.replicas;
-    if (avoid !== undefined || !candidates.every(({ lane }) => lane.isResponsive)) {
-      const open = candidates.filter(({ lane }) => lane.link !== undefined);
-      const responsive = orAll(
-        open.filter(({ lane }) => !lane.isSilent),
-        open,
-      );
-      candidates =
-        avoid === undefined
-          ? responsive
-          : orAll(
-              responsive.filter(({ lane }) => !avoid.has(lane)),
-              responsive,
-            );
-    }
+    if (avoid !== undefined || !candidates.every(isOrdinary)) candidates = this.#candidates(avoid, nowMs);
     if (candidates.length <= 1) return candidates[0];
     if (avoid !== undefined) return this.#best(candidates, nowMs, random);
-    return this.#waits ? this.#pack(candidates, nowMs, random) : this.#gather(candidates, nowMs, random);
+    if (this.#waits) return this.#pack(candidates, nowMs, random);
+    if (this.#routing.choice === "outstanding") return this.#best(candidates, nowMs, random);
+    return this.#gather(candidates, nowMs, random);
+  }
+
+  /** When not all replicas are as they should be. */
+  #candidates(avoid: ReadonlySet<Lane> | undefined, nowMs: number): readonly RoutedReplica[] {
+    const open = this.replicas.filter(({ lane }) => lane.link !== undefined);
+    if (open.length <= 1) return open;
+    if (avoid === undefined) {
+      const probed = open.find((replica) => replica.takeProbe(nowMs));
+      if (probed !== undefined) return [probed];
+    }
+    // One that is late for no reason of its lane's has a price; where nothing is weighed, that is as good as being out.
+    const isOut = ({ isLeftOut, health }: RoutedReplica) =>
+      isLeftOut || (health.ejection.isOut && (this.#waits || this.#routing.choice === "outstanding"));
+    const well = orAll(
+      open.filter((replica) => !isOut(replica)),
+      open,
+    );
+    if (avoid === undefined) return well;
+    return orAll(
+      well.filter(({ lane }) => !avoid.has(lane)),
+      well,
+    );
   }
 
   #pack(
@@ -200,6 +288,9 @@ export class ReplicaSet {
     nowMs: number,
     random: () => number,
   ): RoutedReplica | undefined {
+    if (this.#routing.choice === "outstanding") {
+      return candidates[chooseOfTwo(candidates.length, (index) => candidates[index]!.waitingItems, random)];
+    }
     return candidates[chooseReplica(candidates.length, (index) => loadOf(candidates[index]!, nowMs), random)];
   }
 
@@ -210,12 +301,74 @@ export class ReplicaSet {
     );
   }
 
+  /** Of the replicas elsewhere than on this lane, the one that would be done first; undefined when there is none. */
+  bestOther(lane: Lane, nowMs: number): RoutedReplica | undefined {
+    let best: RoutedReplica | undefined;
+    let bestUs = Number.POSITIVE_INFINITY;
+    for (const other of this.replicas) {
+      if (other.lane === lane || other.isLeftOut) continue;
+      const finishUs = predictedFinishUs(loadOf(other, nowMs));
+      if (finishUs >= bestUs) continue;
+      best = other;
+      bestUs = finishUs;
+    }
+    return best;
+  }
+
+  /** How long a call may be out before a second attempt is thought of; `Infinity` until enough is known. */
+  get hedgeAfterMs(): number {
+    this.#shared.latencies ??= emptyLatencyWindow(this.#clock.now());
+    return this.#shared.hedgeAfterMs;
+  }
+
+  /** How long a replica was seen to take; one that was not, as long as its siblings. */
+  knownLatencyUs({ health }: RoutedReplica): number {
+    if (health.calls > 0) return health.latencyUs;
+    let longestUs = 0;
+    for (const sibling of this.replicas) longestUs = Math.max(longestUs, sibling.health.latencyUs);
+    return longestUs > 0 ? longestUs : UNKNOWN_LATENCY_US;
+  }
+
+  /** Learns from how an attempt ended; undefined when that says nothing. */
+  learn(
+    replica: RoutedReplica,
+    sentAtMs: number,
+    predictedUs: number,
+    outcome: CallOutcome | undefined,
+  ): void {
+    const nowMs = this.#clock.now();
+    const { health, lane } = replica;
+    const wasProbe = health.ejection.isProbing;
+    if (outcome?.ok === true) {
+      const latencyUs = (nowMs - sentAtMs) * 1000;
+      lane.answered(nowMs);
+      learnAnswer(health, latencyUs, predictedUs, nowMs);
+      const { latencies } = this.#shared;
+      if (latencies !== undefined) learnLatency(latencies, latencyUs, nowMs);
+    } else {
+      lane.ejection.isProbing = false;
+      if (outcome !== undefined && speaksAgainst(outcome.error.code)) learnFailure(health, nowMs);
+      else learnNothing(health);
+    }
+    if (wasProbe) this.judge(nowMs);
+  }
+
+  /** To be done now and then: leaves out what fails or is late, and finds out what is slow. */
+  judge(nowMs: number): void {
+    if (this.#routing.eject) judgeReplicas(this.replicas, nowMs);
+    const { latencies } = this.#shared;
+    if (latencies === undefined) return;
+    const slowUs = latencyQuantileUs(latencies, this.#routing.hedgeQuantile, nowMs);
+    this.#shared.hedgeAfterMs =
+      slowUs === undefined ? Number.POSITIVE_INFINITY : Math.max(MIN_HEDGE_AFTER_MS, slowUs / 1000);
+  }
+
   began(): void {
-    this.#ongoing.calls += 1;
+    this.#shared.calls += 1;
   }
 
   ended(): void {
-    this.#ongoing.calls -= 1;
+    this.#shared.calls -= 1;
   }
 }
 
@@ -228,6 +381,8 @@ function fewestHomes(replicas: readonly RoutedReplica[]): RoutedReplica | undefi
   }
   return fewest;
 }
+
+const isOrdinary = (replica: RoutedReplica): boolean => replica.isOrdinary;
 
 /** The replica's load as of a moment. */
 export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {

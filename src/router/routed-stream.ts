@@ -3,7 +3,7 @@ import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { StreamRequest } from "../wire/outstanding-stream.ts";
 import type { Link } from "./lane.ts";
 import type { ReplicaSet } from "./replica-set.ts";
-import { RoutedCall } from "./routed-call.ts";
+import { type CallRoutes, RoutedCall } from "./routed-call.ts";
 
 /**
  * A call that may be answered by a stream. It is repeated like any other until its first chunk has come; what ends it
@@ -13,13 +13,8 @@ export class RoutedStream extends RoutedCall implements StreamRequest, PendingSt
   readonly #onChunk: (value: unknown, bytes: number) => void;
   #carrier: { readonly link: Link; readonly id: number } | undefined;
 
-  constructor(
-    call: OutgoingStreamCall,
-    set: ReplicaSet,
-    retry: (call: RoutedCall) => void,
-    leave: (call: RoutedCall) => void,
-  ) {
-    super(call, set, retry, leave, undefined);
+  constructor(call: OutgoingStreamCall, set: ReplicaSet, routes: CallRoutes) {
+    super(call, set, routes, undefined);
     this.#onChunk = (value, bytes) => call.onChunk(value, bytes);
   }
 
@@ -29,6 +24,18 @@ export class RoutedStream extends RoutedCall implements StreamRequest, PendingSt
 
   grant(credit: StreamCredit): void {
     this.#carrier?.link.grant(this.#carrier.id, credit);
+  }
+
+  /** One stream is read by one reader: it has one source. */
+  override rescue(): void {}
+
+  override hedge(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** How long it takes is its reader's affair. */
+  protected override get isTimed(): boolean {
+    return false;
   }
 
   protected override sendOn(link: Link): number {

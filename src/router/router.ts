@@ -7,15 +7,17 @@ import type {
   PendingStream,
 } from "../api/call-port.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
+import { resolveRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
 import { type HomeMoves, ReplicaSet } from "./replica-set.ts";
-import { type AttemptHistory, RoutedCall } from "./routed-call.ts";
-import { RoutedFanout, refuseMember } from "./routed-fanout.ts";
+import { type AttemptHistory, type CallRoutes, RoutedCall } from "./routed-call.ts";
+import { type FanoutRoutes, RoutedFanout, refuseMember } from "./routed-fanout.ts";
 import { RoutedStream } from "./routed-stream.ts";
 import { EMPTY_SNAPSHOT, type ExecutorAddress, type RoutingSnapshot } from "./snapshot.ts";
+import { Stragglers } from "./stragglers.ts";
 
 export interface RouterOptions {
   /** The executor that this router lives in, if it lives in one. */
@@ -49,12 +51,9 @@ export class Router implements CallPort {
   readonly #lanes = new Map<string, Lane>();
   readonly #waiting = new Set<RoutedCall>();
   readonly #deadlines: DeadlineWatch;
-  readonly #retry = (call: RoutedCall) => this.#route(call);
-  readonly #leave = (call: RoutedCall) => {
-    this.#waiting.delete(call);
-    this.counters.count("router", "cancelled");
-  };
   readonly #homeMoves: HomeMoves = { nextAtMs: 0 };
+  readonly #stragglers: Stragglers;
+  readonly #routes: CallRoutes & FanoutRoutes;
   #snapshot = EMPTY_SNAPSHOT;
   #sets = new Map<string, ReplicaSet>();
   #closed = false;
@@ -65,12 +64,33 @@ export class Router implements CallPort {
     this.counters = options.counters ?? new CallCounters();
     this.#deadlines = new DeadlineWatch((nowMs) => this.#expireWaiting(nowMs), this.clock);
     this.#random = options.random ?? Math.random;
+    this.#stragglers = new Stragglers({
+      counters: this.counters,
+      lanes: () => this.#lanes.values(),
+      sets: () => this.#sets.values(),
+      routing: resolveRoutingOptions(),
+      clock: this.clock,
+    });
+    const dispatch = (call: OutgoingCall, history: AttemptHistory | undefined) =>
+      this.#dispatch(call, history);
+    this.#routes = {
+      stragglers: this.#stragglers,
+      route: (call) => this.#route(call),
+      leave: (call) => {
+        this.#waiting.delete(call);
+        this.counters.count("router", "cancelled");
+      },
+      second: dispatch,
+      alone: dispatch,
+    };
   }
 
   /** R1. Snapshots that are not newer are ignored, since they may come over several connections. */
   apply(snapshot: RoutingSnapshot): void {
     if (snapshot.version <= this.#snapshot.version || this.#closed) return;
     this.#snapshot = snapshot;
+    const routing = snapshot.routing ?? resolveRoutingOptions();
+    this.#stragglers.configure(routing);
     const wanted = new Set(snapshot.executors.map(({ id }) => id));
     for (const executor of snapshot.executors) {
       const known = this.#lanes.get(executor.id);
@@ -92,7 +112,14 @@ export class Router implements CallPort {
     for (const route of snapshot.deployments) {
       sets.set(
         route.name,
-        new ReplicaSet(route, (id) => this.#lanes.get(id), this.#sets.get(route.name), this.#homeMoves),
+        new ReplicaSet(
+          route,
+          (id) => this.#lanes.get(id),
+          this.#sets.get(route.name),
+          this.#homeMoves,
+          this.clock,
+          routing,
+        ),
       );
     }
     this.#sets = sets;
@@ -119,12 +146,12 @@ export class Router implements CallPort {
   dispatchStream(call: OutgoingStreamCall): PendingStream {
     const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
     const refusal = this.#refusal(set, call.deployment);
-    return this.#begin(new RoutedStream(call, set, this.#retry, this.#leave), refusal);
+    return this.#begin(new RoutedStream(call, set, this.#routes), refusal);
   }
 
   /** Members are routed each by itself, and those that meet at one executor travel together. */
   dispatchMany(call: OutgoingFanout): PendingCall {
-    const fanout = new RoutedFanout(call, this.#continueAlone);
+    const fanout = new RoutedFanout(call, this.#routes);
     const nowMs = this.clock.now();
     for (let member = 0; member < call.deployments.length; member++) {
       const name = call.deployments[member]!;
@@ -143,29 +170,11 @@ export class Router implements CallPort {
     return fanout;
   }
 
-  readonly #continueAlone = (fanout: RoutedFanout, member: number, history: AttemptHistory | undefined) => {
-    const { call } = fanout;
-    const { deployments, method, args, requestId, deadlineAtMs, priority, lean, hedge } = call;
-    const onEnd: OutgoingCall["onEnd"] = (outcome, stats, place) => call.onEnd(member, outcome, stats, place);
-    const alone = {
-      deployment: deployments[member]!,
-      method,
-      args,
-      requestId,
-      deadlineAtMs,
-      priority,
-      lean,
-      hedge,
-      onEnd,
-    };
-    return this.#dispatch(alone, history);
-  };
-
-  #dispatch(call: OutgoingCall, history: AttemptHistory | undefined): PendingCall {
+  #dispatch(call: OutgoingCall, history: AttemptHistory | undefined): RoutedCall {
     const set = this.#sets.get(call.deployment) ?? this.#unknownSet(call.deployment);
     // Asked before the call is counted among those under way, or it would take the place that it asks for.
     const refusal = this.#refusal(set, call.deployment);
-    return this.#begin(new RoutedCall(call, set, this.#retry, this.#leave, history), refusal);
+    return this.#begin(new RoutedCall(call, set, this.#routes, history), refusal);
   }
 
   #begin<C extends RoutedCall>(routed: C, refusal: TuttiError | undefined): C {
@@ -183,6 +192,7 @@ export class Router implements CallPort {
   close(): void {
     this.#closed = true;
     this.#deadlines.close();
+    this.#stragglers.close();
     const error = new TuttiError("Draining", "this process is shutting down", { started: "no" });
     for (const call of this.#waiting) call.fail(error);
     this.#waiting.clear();

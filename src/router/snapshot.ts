@@ -1,9 +1,13 @@
+import type { ResolvedRoutingOptions } from "../config/routing-options.ts";
+
 /** Where every replica of an application is: made by the node, given whole to each router, never changed. */
 export interface RoutingSnapshot {
   /** Grows with every change; a router ignores a snapshot that is not newer. */
   readonly version: number;
   readonly executors: readonly ExecutorAddress[];
   readonly deployments: readonly DeploymentRoute[];
+  /** Default: that of `RoutingOptions`. */
+  readonly routing?: ResolvedRoutingOptions;
 }
 
 export interface ExecutorAddress {

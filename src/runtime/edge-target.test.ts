@@ -6,6 +6,7 @@ import {
   type DeploymentOptions,
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
+import { resolveRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { EdgeRequest } from "../ingress/ingress-target.ts";
 import { FakeLink } from "../router/link.fake.ts";
@@ -26,6 +27,7 @@ const graphOf = (routes: readonly GraphRoute[], options: DeploymentOptions = {})
   route: "/offers",
   version: "v7",
   deadlineMs: 1500,
+  routing: resolveRoutingOptions(),
   ingress: "Supervisor",
   routes,
   deployments: [
