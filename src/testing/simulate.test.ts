@@ -1,61 +1,37 @@
 import { describe, expect, it } from "vitest";
 import { application } from "../api/application.ts";
-import { mean } from "../api/combiners.ts";
 import { deployment } from "../api/deployment.ts";
-import { type Ensemble, ensemble } from "../api/ensemble.ts";
-import type { Handle } from "../api/handle.ts";
-import type { OnnxModel } from "../api/onnx-model.ts";
-import { onnxModel } from "../onnx/onnx-model.ts";
-import { Tensor } from "../wire/tensor.ts";
+import { QUICK, QUICK_MODEL, SCORE_OF, score, scoresApplication } from "./scores-application.fake.ts";
 import { simulate } from "./simulate.ts";
-import type { SimulationOptions } from "./simulation-options.ts";
-
-class Scorer {
-  readonly #score: Ensemble<OnnxModel, number>;
-
-  constructor(models: Handle<OnnxModel>[]) {
-    this.#score = ensemble(models, { combine: mean, quorum: 3 });
-  }
-
-  async score({ x }: { x: number }) {
-    const input = new Tensor("float32", Float32Array.of(x), [1, 1]);
-    const { value, degraded, members } = await this.#score.predict(input);
-    return { value, degraded, statuses: members.map(({ status }) => status) };
-  }
-}
-
-const models = ["a", "b", "c", "d", "e"].map((name) =>
-  onnxModel({ name, path: `${name}.onnx`, replicas: 2 }),
-);
-const app = application({
-  name: "scores",
-  deadlineMs: 1000,
-  ingress: deployment(Scorer, { replicas: 2 }).bind(models),
-  http: { "POST /score": "score" },
-});
-const options: SimulationOptions = {
-  models: { "*": { costMs: (rows) => 1 + 0.1 * rows, predict: ([x = 0]) => x * 2 } },
-};
 
 describe("simulate", () => {
   it("answers a request as production does, in virtual time", async () => {
-    await using world = await simulate(app, options);
-    const answer = await world.request({ path: "/score", body: { x: 21 } });
-    expect(answer).toMatchObject({ status: 200, degraded: false, body: { value: 42 } });
-    expect(answer.latencyMs).toBeGreaterThan(2);
-    expect(answer.latencyMs).toBeLessThan(20);
+    await using world = await simulate(scoresApplication().app, QUICK);
+    const answer = await world.request(score(21));
+    expect(answer).toMatchObject({ status: 200, degraded: false, body: { value: SCORE_OF(21) } });
+    expect(answer.headers["x-request-id"]).toBe(answer.requestId);
+    // Two milliseconds of look-up; five members on two lanes are at least three runs one after the other.
+    expect(answer.latencyMs).toBeGreaterThan(2 + 3 * 1.1);
+    expect(answer.latencyMs).toBeLessThan(10);
+  });
+
+  it("places what production places, each executor with connections to those it needs", async () => {
+    await using world = await simulate(scoresApplication().app, QUICK);
+    const placements = world.placements();
+    expect(placements.map(({ slot }) => slot)).toEqual(["lane0", "lane1", "code0", "code1"]);
+    expect(new Set(placements.map(({ executor }) => executor)).size).toBe(4);
+    await world.load({ ratePerSecond: 500, durationMs: 200, make: score });
+    const answering = new Set(world.decisions.flatMap((one) => (one.kind === "run" ? [one.executor] : [])));
+    expect(answering.size).toBe(2);
   });
 
   const decisionsOf = async (seed: number) => {
-    await using world = await simulate(app, { ...options, seed });
-    world.plant({ deployment: "b", every: 3, queueMs: 7 });
+    await using world = await simulate(scoresApplication({ idempotent: true }).app, { ...QUICK, seed });
+    world.plant({ deployment: "m1", every: 3, queueMs: 7 });
+    world.plant({ executor: "lane0", every: 5, slowerBy: 4 });
     world.after(100, () => world.kill("lane1"));
-    const { statuses } = await world.load({
-      ratePerSecond: 200,
-      durationMs: 300,
-      seed: 5,
-      make: (x) => ({ path: "/score", body: { x } }),
-    });
+    world.after(200, () => world.kill("code0"));
+    const { statuses } = await world.load({ ratePerSecond: 200, durationMs: 400, seed: 5, make: score });
     expect(Object.keys(statuses)).toEqual(["200"]);
     return world.decisions;
   };
@@ -65,5 +41,32 @@ describe("simulate", () => {
     expect(first.length).toBeGreaterThan(500);
     expect(await decisionsOf(1)).toEqual(first);
     expect(await decisionsOf(2)).not.toEqual(first);
+  });
+
+  it("refuses options that it does not know, and models without a cost", async () => {
+    const { app } = scoresApplication();
+    await expect(simulate(app, { ...QUICK, lanes: 2 } as object)).rejects.toThrow("unknown option lanes");
+    await expect(simulate(app, { models: { "*": {} as never } })).rejects.toThrow("costMs");
+    await expect(simulate(app, { models: { m0: QUICK_MODEL } })).rejects.toThrow('neither m1 nor "*"');
+  });
+
+  it("says what keeps an application from starting, as production does", async () => {
+    class Broken {
+      constructor() {
+        throw new Error("no such table");
+      }
+      get(): number {
+        return 1;
+      }
+    }
+    const app = application({
+      name: "broken",
+      ingress: deployment(Broken).bind(),
+      http: { "GET /": "get" },
+    });
+    await expect(simulate(app)).rejects.toMatchObject({
+      code: "StartFailed",
+      message: expect.stringContaining("no such table"),
+    });
   });
 });

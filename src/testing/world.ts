@@ -73,6 +73,16 @@ export class World {
     return sumCounts([router.counters.snapshot(), ...counters]);
   }
 
+  /** Calls that are under way, over the routers of all processes that live; 0 when idle, or something was lost. */
+  get outstandingCalls(): number {
+    const { launcher, router } = this.#parts;
+    let calls = router.outstandingCalls;
+    for (const { assembled, process } of launcher.executors) {
+      if (!process.hasEnded) calls += assembled?.router.outstandingCalls ?? 0;
+    }
+    return calls;
+  }
+
   /** Which executor fills which slot. */
   placements(): readonly { readonly slot: string; readonly executor: string | undefined }[] {
     return this.#parts.runner.placements().map(({ slot, executor }) => ({ slot, executor }));
@@ -184,10 +194,10 @@ export class World {
     return (
       client.open === 0 &&
       runner.placements().every(({ executor }) => executor !== undefined) &&
-      launcher.executors.every(
-        ({ assembled, process }) =>
-          process.hasEnded || assembled === undefined || assembled.host.replicas.ongoing === 0,
-      )
+      launcher.executors.every(({ assembled, process, hasEnded }) => {
+        // One whose process has ended is done with when its node has heard of that.
+        return process.hasEnded ? hasEnded : assembled === undefined || assembled.host.replicas.ongoing === 0;
+      })
     );
   }
 
