@@ -73,14 +73,14 @@ export function offersPlan(options: {
         ...common,
         cases,
         // A compiler that is still at work is not the system: several processes take seconds to be warm.
-        warmUpMs: 5_000,
-        rampMs: 600,
-        windowMs: 2_500,
-        drainMs: 1_500,
+        warmUpMs: 4_000,
+        rampMs: 500,
+        windowMs: 2_000,
+        drainMs: 1_000,
         searchPrecision: 1.1,
-        firstProbes: 7,
+        firstProbes: 6,
         laterProbes: 4,
-        floor: { batches: [1, 16, 64], warmUpMs: 500, durationMs: 1_500 },
+        floor: { batches: [1, 16, 64], warmUpMs: 500, durationMs: 1_000 },
         budgetMs: 2 * 3_600_000,
       };
     case "full":
