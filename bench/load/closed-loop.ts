@@ -49,7 +49,9 @@ export async function runClosedLoop(options: {
         // An answer counts in the window in which it ends.
         if (sending) recorder.answered(player, response, elapsedMs(base) - sentAtMs);
         ended();
-        ask();
+        // A client that was refused does not ask again at once, or refusing would be all that is measured.
+        if (response.status === 503) setTimeout(ask, PAUSE_AFTER_FAILURE_MS);
+        else ask();
       },
       failed: (reason) => {
         if (sending) recorder.failed(reason);

@@ -53,6 +53,14 @@ export interface LoadResult {
   readonly wrong: number;
   /** Other statuses, broken connections, malformed or missing answers. */
   readonly failed: number;
+  /** Of the failed: 503 with `retry-after`. */
+  readonly refused: number;
+  /** Of the degraded and default answers: something was refused inside the system, where it should not be. */
+  readonly shed: number;
+  /** Of all but the refused. */
+  readonly admitted: LatencySummary;
+  /** How long it took to be refused. */
+  readonly refusals: LatencySummary;
   readonly statuses: Readonly<Record<string, number>>;
   /** The first few reasons, for the reader. */
   readonly failures: readonly string[];

@@ -294,8 +294,10 @@ export class CodeReplica implements HostedReplica {
       outcome = { ok: false, error: aborted ?? failedWhileRunning(thrown) };
     }
     const runUs = (this.#clock.now() - startedAtMs) * 1000;
+    // Calls that overlap may have waited for longer together than the call took.
+    const waitedUs = Math.min(served.waitedMs * 1000, runUs);
     if (!outcome.ok) this.#countGivenUp(accepted);
-    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1 });
+    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1, waitedUs });
   }
 
   /** Of a call that ended without a result after its caller had given it up; a result would be counted as wasted. */
