@@ -4,7 +4,9 @@ import { createHandle } from "../api/handle-proxy.ts";
 import type { ApplicationRunner } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallCounts, sumCounts } from "../observe/call-counters.ts";
+import type { RequestsQuery, RequestsReport } from "../observe/requests-report.ts";
 import type { Router } from "../router/router.ts";
+import type { NodeObserver } from "../runtime/node-observer.ts";
 import type { Decision } from "./decision.ts";
 import { LoadResult } from "./load-result.ts";
 import { Pending } from "./pending.ts";
@@ -32,11 +34,13 @@ export interface SimulatedLoad {
 export interface WorldParts {
   readonly seed: number;
   readonly time: VirtualTime;
+  readonly node: VirtualProcess;
   /** Where clients are. */
   readonly outside: VirtualProcess;
   readonly launcher: SimulatedLauncher;
   readonly router: Router;
   readonly runner: ApplicationRunner;
+  readonly observer: NodeObserver;
   readonly client: SimulatedClient;
   readonly record: WorldRecord;
   readonly close: () => Promise<void>;
@@ -81,6 +85,19 @@ export class World {
       if (!process.hasEnded) calls += assembled?.router.outstandingCalls ?? 0;
     }
     return calls;
+  }
+
+  /**
+   * What the flight recorder tells: requests that were slow, degraded, failed or refused, each with its cause, and what the
+   * 95th percentile would be without a deployment or with one more replica of it. Default the 20 slowest.
+   */
+  requests(query: Partial<RequestsQuery> = {}): Pending<RequestsReport> {
+    const { time, node, observer } = this.#parts;
+    const whole = { kept: "slow" as const, limit: 20, id: undefined, deployment: undefined, ...query };
+    return new Pending(
+      time,
+      node.run(() => observer.requests(whole)),
+    );
   }
 
   /** Which executor fills which slot. */
