@@ -40,6 +40,8 @@ export class Recorder {
   readonly #refusals = histogram();
   readonly #lag = histogram();
   readonly #counts = { right: 0, degraded: 0, fallback: 0, wrong: 0, failed: 0 };
+  readonly #inTimeMs: number;
+  #rightInTime = 0;
   #refused = 0;
   #shed = 0;
   readonly #statuses: Record<string, number> = {};
@@ -47,8 +49,9 @@ export class Recorder {
   resent = 0;
   connectionsOpened = 0;
 
-  constructor(reference: readonly ReferenceAnswer[]) {
+  constructor(reference: readonly ReferenceAnswer[], inTimeMs = Number.POSITIVE_INFINITY) {
     this.#reference = reference;
+    this.#inTimeMs = inTimeMs;
   }
 
   sent(lagMs: number): void {
@@ -66,6 +69,7 @@ export class Recorder {
     this.#counts[verdict.kind] += 1;
     if (verdict.kind === "wrong" || verdict.kind === "failed") this.#keep(verdict.reason);
     if ((verdict.kind === "degraded" || verdict.kind === "fallback") && verdict.shed) this.#shed += 1;
+    if (verdict.kind === "right" && latencyMs <= this.#inTimeMs) this.#rightInTime += 1;
     const countedMs = verdict.kind === "failed" ? LONGEST_MS : latencyMs;
     record(this.#latency, countedMs);
     record(this.#admitted, countedMs);
@@ -98,6 +102,7 @@ export class Recorder {
       requests: counts.right + counts.degraded + counts.fallback + counts.wrong + counts.failed,
       ...counts,
       refused: this.#refused,
+      rightInTime: this.#rightInTime,
       shed: this.#shed,
       admitted: summary(this.#admitted),
       refusals: summary(this.#refusals),
