@@ -612,6 +612,8 @@ describe("a call under suspicion (D10)", () => {
     await clock.turn();
     expect(instance.begun).toEqual([1, 3, 2]);
     expect(sink.begunCalls.at(-1)).toEqual({ id: 2, company: 0 });
+    // Or it would be taken for running still when the second one ends the process.
+    expect(sink.sentBefore.at(-1)).toBe(1);
   });
 
   it("never begins when it was cancelled or its deadline passed while it waited (D2)", async () => {

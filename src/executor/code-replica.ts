@@ -341,7 +341,6 @@ export class CodeReplica implements HostedReplica {
     accepted.hasEnded = true;
     if (stats.runUs > 0) this.#longestRunUs = Math.max(stats.runUs, this.#longestRunUs * COMPUTE_FORGETS);
     this.#ongoing -= 1;
-    if (suspect !== undefined) this.#quarantine?.remove(suspect);
     served.end();
     this.#bookOf(call.method).note(served, outcome.ok ? undefined : outcome.error, this.#clock.now());
     const last = this.#accepted.pop()!;
@@ -350,6 +349,10 @@ export class CodeReplica implements HostedReplica {
       last.place = place;
     }
     from.reply(call.id, outcome, stats, part);
+    // The reply must have left before the next suspect begins, which may end this process: then this one would be taken
+    // for running still.
+    if (isToBeAnnounced(call, from)) from.flush?.();
+    if (suspect !== undefined) this.#quarantine?.remove(suspect);
   }
 
   /** Only methods that exist are asked for: their number is bounded. */
