@@ -22,6 +22,11 @@ test("every value has its place on the axis, larger ones further along", () => {
   );
 });
 
+test("a value a hair beyond a round number ends the axis there", () => {
+  expect(logScale([1, 10.0005], 0, 100).at(10.0005)).toBe(100);
+  expect(logScale([0.99995, 10], 0, 100).at(0.99995)).toBe(0);
+});
+
 test("labels are round numbers", () => {
   expect(logScale([3, 70], 0, 1).ticks).toEqual([2, 5, 10, 20, 50, 100]);
   expect(linearScale(430, 0, 1).ticks).toEqual([0, 100, 200, 300, 400, 500]);

@@ -17,7 +17,9 @@ export function logScale(values: readonly number[], from: number, to: number): S
   const inRange = steps.filter((step) => step >= first && step <= last);
   const ticks = inRange.length > 9 ? inRange.filter((step) => isPowerOfTen(step)) : inRange;
   const span = Math.log(last / first);
-  return { at: (value) => from + ((to - from) * Math.log(Math.max(value, first) / first)) / span, ticks };
+  // A value a hair beyond the outermost label lies on it: the axis ends there.
+  const onAxis = (value: number) => Math.min(Math.max(value, first), last);
+  return { at: (value) => from + ((to - from) * Math.log(onAxis(value) / first)) / span, ticks };
 }
 
 function isPowerOfTen(value: number): boolean {
@@ -31,5 +33,5 @@ export function linearScale(highest: number, from: number, to: number): Scale {
   const step = ([1, 2, 5, 10].find((factor) => factor * magnitude >= rough) ?? 10) * magnitude;
   const last = Math.ceil(highest / step - 1e-9) * step || step;
   const ticks = Array.from({ length: Math.round(last / step) + 1 }, (_, n) => n * step);
-  return { at: (value) => from + ((to - from) * value) / last, ticks };
+  return { at: (value) => from + ((to - from) * Math.min(value, last)) / last, ticks };
 }
