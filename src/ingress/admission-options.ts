@@ -12,7 +12,7 @@ import {
 export interface AdmissionOptions {
   /** False: everything is taken in, until replicas refuse. Default true. */
   readonly enabled?: boolean;
-  /** Median time that requests may wait for others' work before fewer are taken in. Default 40 ms. */
+  /** Median time that requests may wait for others' work before fewer are taken in. Default 50 ms. */
   readonly maxQueueMs?: number;
   /** Most requests under way. Default, and at most: four fifths of the ingress's `maxOngoingRequests`. */
   readonly maxInFlight?: number;
@@ -32,7 +32,7 @@ export interface ResolvedAdmissionOptions extends Required<Omit<AdmissionOptions
 
 const FIELDS: Fields<ResolvedAdmissionOptions> = {
   enabled: flag(true),
-  maxQueueMs: duration(1, 60_000, 40),
+  maxQueueMs: duration(1, 60_000, 50),
   maxInFlight: optional(wholeNumber(2, 1_000_000, 0)),
   minInFlight: wholeNumber(2, 10_000, 4),
   lowPriorityShare: fraction(0.9),
