@@ -84,7 +84,11 @@ export class PlantedReplica implements HostedReplica {
     }
     const held: HeldCall = { call, part, from, letGo: () => {} };
     this.#held.add(held);
-    if (neverResolves) return;
+    if (neverResolves) {
+      // Its caller gives it up by then, if there still is one; nobody else would ever take it off the books.
+      held.letGo = this.#process.at(call.deadlineAtMs, () => void this.#held.delete(held));
+      return;
+    }
     const accept = () => {
       this.#held.delete(held);
       const sink = this.#sinkOf(from);

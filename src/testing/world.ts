@@ -153,9 +153,18 @@ export class World {
     return this.#parts.time.until(this.nowMs + byMs);
   }
 
-  /** Lets time pass until every request has its answer, no replica works on anything, and every slot is filled. */
-  async runUntilIdle(): Promise<void> {
-    await this.#parts.time.untilTrue(() => this.#isIdle);
+  /**
+   * Lets time pass until every request has its answer, no replica works on anything, and every slot is filled.
+   *
+   * @param withinMs how long that may take. Default a minute.
+   * @throws TuttiError `DeadlineExceeded`, saying what is not idle.
+   */
+  async runUntilIdle(withinMs = 60_000): Promise<void> {
+    const endAtMs = this.nowMs + withinMs;
+    await this.#parts.time.untilTrue(() => this.#busy().length === 0 || this.nowMs >= endAtMs);
+    const busy = this.#busy();
+    if (busy.length === 0) return;
+    throw new TuttiError("DeadlineExceeded", `not idle after ${withinMs} ms: ${busy.join(", ")}`);
   }
 
   /** Does something when so much time has passed, while something else is awaited. */
@@ -206,16 +215,22 @@ export class World {
     return answer;
   }
 
-  get #isIdle(): boolean {
+  /** What is not idle, in words. */
+  #busy(): string[] {
     const { client, launcher, runner } = this.#parts;
-    return (
-      client.open === 0 &&
-      runner.placements().every(({ executor }) => executor !== undefined) &&
-      launcher.executors.every(({ assembled, process, hasEnded }) => {
-        // One whose process has ended is done with when its node has heard of that.
-        return process.hasEnded ? hasEnded : assembled === undefined || assembled.host.replicas.ongoing === 0;
-      })
-    );
+    const busy = client.open === 0 ? [] : [`${client.open} requests`];
+    for (const { slot, executor } of runner.placements())
+      if (executor === undefined) busy.push(`${slot} is empty`);
+    for (const { id, assembled, process, hasEnded } of launcher.executors) {
+      if (process.hasEnded) {
+        if (!hasEnded) busy.push(`the node has not heard of the end of ${id}`);
+        continue;
+      }
+      for (const { deployment, ongoing } of assembled?.host.replicas.all() ?? []) {
+        if (ongoing > 0) busy.push(`${ongoing} calls in ${deployment} of ${id}`);
+      }
+    }
+    return busy;
   }
 
   #executor(name: string): SimulatedExecutor {
