@@ -22,8 +22,6 @@ const WELL: PhaseFacts = {
   p95Ms: 10,
   maxMs: 50,
   replacements: 1,
-  replacedBecause: [],
-  fallbackReasons: {},
   slowestReplacementMs: 700,
   recoveryMs: 0,
   ownLagMs: 10,

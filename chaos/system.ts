@@ -81,14 +81,9 @@ export class System implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** Why executors were lost or are being replaced, as it has said so far: one for each. */
-  get reasons(): string[] {
-    const told = this.#stderr.matchAll(/(\w+)\d+: executor \w+ (?:was lost|is being replaced): (.*)/g);
-    return [...told].map(([, slot, reason]) => `${slot}: ${reason}`);
-  }
-
+  /** How often it has said that an executor was lost or is being replaced. */
   get replacements(): number {
-    return this.reasons.length;
+    return this.#stderr.match(/was lost: |is being replaced: /g)?.length ?? 0;
   }
 
   executors(): { pid: number; kind: ExecutorKind }[] {

@@ -103,19 +103,12 @@ function windowFor(shape: ClosedLoop | OpenLoop, windowMs: number): number {
   return Math.round(Math.min(3 * windowMs, Math.max(windowMs, wantedMs)));
 }
 
-export interface MeterOptions {
-  readonly plan: Pick<OffersPlan, "warmUpMs" | "rampMs" | "windowMs" | "drainMs">;
-  readonly system: RunningSystem;
-  readonly generator: GeneratorProcess;
-  readonly startConnections: number;
-}
-
 /** Runs loads against one system and samples its processes at the window's edges. */
-export class Meter {
-  readonly #options: MeterOptions;
+class Meter {
+  readonly #options: VisitOptions;
   highestPssMb = 0;
 
-  constructor(options: MeterOptions) {
+  constructor(options: VisitOptions) {
     this.#options = options;
   }
 
@@ -186,7 +179,7 @@ export function toProbe(record: ProbeRecord): Probe {
 }
 
 /** @returns the record of the best level; all probes are added to `records`. */
-export async function search(
+async function search(
   options: SearchOptions,
   records: ProbeRecord[],
   measure: (level: number) => Promise<ProbeRecord>,

@@ -89,8 +89,6 @@ function result(over: Partial<BenchResult>): BenchResult {
     skipped: [],
     visits: [],
     floorVisits: [],
-    overload: [],
-    overloadVisits: [],
     hopSamples: [],
     ...over,
   };

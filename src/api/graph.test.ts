@@ -84,7 +84,6 @@ describe("readGraph", () => {
         method: "offer",
         fallback: { body: { reason: "$reason" } },
         isStream: false,
-        priority: "high",
       },
     ]);
   });

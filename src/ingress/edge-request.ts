@@ -13,7 +13,6 @@ export function edgeRequest(
   requestId: string,
   plan: CallPlan,
   body: unknown,
-  lean: boolean,
   deadlineAtMs: number,
 ): EdgeRequest {
   const { url = "/", method = "GET" } = request;
@@ -27,8 +26,6 @@ export function edgeRequest(
     query: queryOf(url),
     headers: flatHeaders(request.headers),
     body,
-    priority: plan.priority,
-    lean,
     deadlineAtMs,
   };
 }

@@ -5,7 +5,6 @@ import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promi
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
-import { Admission } from "./admission.ts";
 import { Connections } from "./connections.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
 import type { EdgeServices, IngressLog } from "./edge-services.ts";
@@ -62,15 +61,13 @@ export class Ingress {
   constructor({ options, target, log, recorder, clock = systemClock }: IngressParts) {
     const counters = createCounters();
     const ids = new RequestIds(randomBytes(5).toString("hex"));
-    const admission = new Admission(options.admission, counters, clock.now());
     this.#services = {
       table: RouteTable.compile([]),
       draining: false,
       target,
       options,
       counters,
-      admission,
-      wheel: new DeadlineWheel(undefined, clock, (lateMs) => admission.noteLoopLag(lateMs)),
+      wheel: new DeadlineWheel(undefined, clock),
       clock,
       ids,
       log,
@@ -82,13 +79,10 @@ export class Ingress {
   /** @throws TuttiError `InvalidOptions` or `DuplicateName`; the applications served then stay as they were. */
   setApplications(specs: readonly ApplicationSpec[]): void {
     this.#services.table = RouteTable.compile(specs);
-    this.#services.admission.setCapacity(specs.reduce((sum, { maxInFlight }) => sum + maxInFlight, 0));
   }
 
   counts(): IngressCounts {
-    const { counters, admission } = this.#services;
-    const { inFlight: admittedInFlight, limit: inFlightLimit, queueMs } = admission;
-    return { ...counters, admittedInFlight, inFlightLimit, queueMs };
+    return { ...this.#services.counters };
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */

@@ -5,14 +5,13 @@ import { RouteTable } from "./route-table.ts";
 
 const route = (text: string): RouteSpec => {
   const [method = "", path = ""] = text.split(" ");
-  return { method, path, handler: text, takesBody: false, idempotent: false, priority: "high" };
+  return { method, path, handler: text, takesBody: false, idempotent: false };
 };
 const application = (prefix: string, ...routes: string[]): ApplicationSpec => ({
   name: `app at ${prefix}`,
   version: "1",
   route: prefix,
   deadlineMs: 100,
-  maxInFlight: 100,
   kind: "routes",
   routes: routes.map(route),
 });

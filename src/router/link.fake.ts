@@ -1,12 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
-import {
-  type CallOutcome,
-  type CallStats,
-  type CreditGrant,
-  NO_STATS,
-  type Withdrawal,
-} from "../wire/messages.ts";
+import { type CallOutcome, type CreditGrant, NO_STATS, type Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
 import type { StreamRequest } from "../wire/outstanding-stream.ts";
 import type { Link } from "./lane.ts";
@@ -20,7 +14,7 @@ export interface SentCall {
   /** The executor says that it begins the call. */
   begun(company: number): void;
   /** Ends the call; without effect once it has ended, as in a peer. */
-  end(outcome: CallOutcome, stats?: CallStats): void;
+  end(outcome: CallOutcome): void;
 }
 
 /** A connection to an executor whose replies the test makes. Each call ends exactly once (D1). */
@@ -36,7 +30,7 @@ export class FakeLink implements Link {
 
   call(request: CallRequest): number {
     const begun = (company: number) => request.onBegun?.(company);
-    return this.#send(request, [request.target], (_, outcome, stats) => request.onEnd(outcome, stats), begun);
+    return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS), begun);
   }
 
   callStream(request: StreamRequest): number {
@@ -56,9 +50,7 @@ export class FakeLink implements Link {
   }
 
   callMany(request: FanoutRequest): number {
-    return this.#send(request, request.targets, (part, outcome, stats) =>
-      request.onPart(part, outcome, stats),
-    );
+    return this.#send(request, request.targets, (part, outcome) => request.onPart(part, outcome, NO_STATS));
   }
 
   /** What was asked back, in its order; the test says what comes of it. */
@@ -98,15 +90,14 @@ export class FakeLink implements Link {
   #send(
     request: RequestFields,
     targets: readonly number[],
-    onEnd: (part: number, outcome: CallOutcome, stats: CallStats) => void,
+    onEnd: (part: number, outcome: CallOutcome) => void,
     begun: (company: number) => void = () => {},
   ): number {
     const id = this.#nextId++;
     const { refusal } = this;
     if (refusal !== undefined) {
       queueMicrotask(() => {
-        for (let part = 0; part < targets.length; part++)
-          onEnd(part, { ok: false, error: refusal }, NO_STATS);
+        for (let part = 0; part < targets.length; part++) onEnd(part, { ok: false, error: refusal });
       });
       return id;
     }
@@ -119,10 +110,10 @@ export class FakeLink implements Link {
         part,
         request,
         begun,
-        end: (outcome, stats = NO_STATS) => {
+        end: (outcome) => {
           if (!open.delete(call)) return;
           if (open.size === 0) this.#open.delete(id);
-          onEnd(part, outcome, stats);
+          onEnd(part, outcome);
         },
       };
       open.add(call);

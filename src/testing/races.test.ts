@@ -230,8 +230,7 @@ describe("any few faults at once", () => {
         await world.close();
       },
     );
-    // Seeded, as all of it is: what fails once fails again.
-    for (const seed of [1, 12]) await fc.assert(run, { numRuns: 25, seed });
+    await fc.assert(run, { numRuns: 40 });
   }, 120_000);
 });
 

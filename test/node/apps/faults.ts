@@ -4,7 +4,6 @@ import { application, deployment, type HttpRequestInfo } from "tutti";
 /** Ways in which user code can harm its own process. Two replicas, each in an executor of its own. */
 class Faulty {
   readonly #ballast: Buffer[] = [];
-  #isSick = false;
 
   who() {
     return process.pid;
@@ -32,16 +31,6 @@ class Faulty {
     return process.pid;
   }
 
-  /** From now on its health checks fail. */
-  sicken() {
-    this.#isSick = true;
-    return process.pid;
-  }
-
-  checkHealth(): void {
-    if (this.#isSick) throw new Error("the disk is full");
-  }
-
   /** A promise that nobody waits for. */
   forget() {
     void Promise.reject(new Error("nobody caught me"));
@@ -52,11 +41,7 @@ class Faulty {
 export default application({
   name: "faults",
   deadlineMs: 15_000,
-  ingress: deployment(Faulty, {
-    replicas: 2,
-    idempotent: ["who", "poison"],
-    healthCheck: { periodMs: 100 },
-  }).bind(),
+  ingress: deployment(Faulty, { replicas: 2, idempotent: ["who", "poison"] }).bind(),
   http: {
     "GET /who": "who",
     "GET /sleep": "sleep",
@@ -64,6 +49,5 @@ export default application({
     "GET /poison": "poison",
     "GET /swell": "swell",
     "GET /forget": "forget",
-    "GET /sicken": "sicken",
   },
 });
