@@ -10,7 +10,6 @@ export interface Plot {
 }
 
 export function plots(result: BenchResult): Plot[] {
-  if (result.suite === "overload") return [];
   return result.suite === "offers" ? offerPlots(result) : hopPlots(result);
 }
 
