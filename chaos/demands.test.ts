@@ -49,6 +49,18 @@ describe("what must hold of every phase", () => {
   });
 });
 
+describe("refusals", () => {
+  it("are broken demands, unless the fault allows some of them", () => {
+    const refused = { refused: 2, status5xx: 2, right: 88 };
+    expect(broken(refused)).toHaveLength(2);
+    expect(broken(refused, { refusedFraction: 0.02 })).toEqual([]);
+    expect(broken(refused, { refusedFraction: 0.01 })).toMatchObject([{ isTime: false }]);
+    expect(broken({ ...refused, status5xx: 3 }, { refusedFraction: 0.02 })).toMatchObject([
+      { isTime: false },
+    ]);
+  });
+});
+
 describe("what a fault demands", () => {
   it.each<[string, Demands, Partial<PhaseFacts>]>([
     ["an answer by its deadline", { answeredWithinMs: 50 }, { maxMs: 51 }],

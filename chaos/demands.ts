@@ -23,9 +23,15 @@ export function brokenDemands(facts: PhaseFacts, demands: Demands): Broken[] {
   must(facts.wrong === 0, `${facts.wrong} answers are wrong`);
   must(facts.unlabelled === 0, `${facts.unlabelled} answers are less than whole and do not say so`);
   must(facts.failed === 0, `${facts.failed} requests failed`);
-  must(facts.status5xx === 0, `${facts.status5xx} answers have a status of 500 or above`);
-  const personal = facts.right + facts.degraded;
   const { answeredWithinMs, replacedWithinMs, personalFraction = 0, rightFraction = 0 } = demands;
+  const { refusedFraction = 0 } = demands;
+  const other5xx = facts.status5xx - (refusedFraction > 0 ? facts.refused : 0);
+  must(other5xx === 0, `${other5xx} answers have a status of 500 or above`);
+  must(
+    facts.refused <= refusedFraction * facts.sent,
+    `${facts.refused} of ${facts.sent} requests were refused, which is above ${refusedFraction}`,
+  );
+  const personal = facts.right + facts.degraded;
   must(
     personal >= personalFraction * facts.sent,
     `${personal} of ${facts.sent} answers are personal, which is below ${personalFraction}`,

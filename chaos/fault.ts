@@ -27,7 +27,10 @@ export interface Scene {
   provoke(playerId: string): Promise<void>;
 }
 
-/** What must hold of a phase, beside what must hold of all: nothing wrong, nothing unlabelled, nothing failed, no 5xx. */
+/**
+ * What must hold of a phase, beside what must hold of all: nothing wrong, nothing unlabelled, nothing failed, and no status
+ * of 500 or above but for refusals, where they are allowed.
+ */
 export interface Demands {
   /** Every answer, by its own time at the latest. */
   readonly answeredWithinMs?: number;
@@ -37,6 +40,8 @@ export interface Demands {
   readonly personalFraction?: number;
   /** At least this share of the answers is right and complete. */
   readonly rightFraction?: number;
+  /** At most this share of the requests is refused by the edge's admission. Default none. */
+  readonly refusedFraction?: number;
   /** No executor is taken for dead. */
   readonly nothingReplaced?: boolean;
   /** The fault is seen in the answers, or in what was replaced: one that is not was not planted. */

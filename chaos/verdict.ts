@@ -7,10 +7,10 @@ import type { Reference } from "./reference.ts";
  * and it does not say so. `wrong`: another value than the members that it names give. `refused`: 503 or 429.
  */
 export type Verdict =
-  | { readonly kind: "right" | "degraded" | "refused" }
+  | { readonly kind: "right" | "degraded" }
   /** With the reason that the answer gives. */
   | { readonly kind: "fallback"; readonly said: string }
-  | { readonly kind: "wrong" | "unlabelled" | "failed"; readonly reason: string };
+  | { readonly kind: "wrong" | "unlabelled" | "failed" | "refused"; readonly reason: string };
 
 export type VerdictKind = Verdict["kind"];
 
@@ -20,8 +20,10 @@ const REFUSALS: readonly number[] = [429, 503];
 /** Judges an answer to `POST /offers/tower?explain=1` for one of the reference's players. */
 export function judgeAnswer(response: HttpResponse, player: number, reference: Reference): Verdict {
   const { status, body, degradedHeader } = response;
-  if (REFUSALS.includes(status)) return { kind: "refused" };
-  if (status !== 200) return { kind: "failed", reason: `status ${status}: ${body.slice(0, 200)}` };
+  if (status !== 200) {
+    const kind = REFUSALS.includes(status) ? "refused" : "failed";
+    return { kind, reason: `status ${status}: ${messageOf(body)}` };
+  }
   const answer = parseAnswer(body);
   if (answer === undefined) return wrong(`not an offer: ${body.slice(0, 200)}`);
   if (answer.playerId !== reference.playerIds[player]) return wrong(`an offer for ${answer.playerId}`);
@@ -67,6 +69,9 @@ function faultOfPersonal(answer: Answer, player: number, reference: Reference): 
   const key = offerKey(answer.offer);
   return offers.includes(key) ? undefined : `offer ${key}, expected ${offers.join(" or ")}`;
 }
+
+/** Without the request's id, so that the same message is one. */
+const messageOf = (body: string): string => /"message":("[^"]*")/.exec(body)?.[1] ?? body.slice(0, 200);
 
 const isNear = (value: number | null, expected: number): boolean =>
   value !== null && Math.abs(value - expected) <= PROPENSITY_TOLERANCE;

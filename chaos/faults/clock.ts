@@ -6,7 +6,8 @@ export const clockJumps: Fault = {
   about: "the node's clock jumps ten seconds on, and back again",
   system: "jumping",
   holdMs: { quick: 1300, full: 8000 },
-  demands: { seenAs: "fallback", nothingReplaced: true },
+  // What the edge ends by its deadline comes in a crowd, as with a store that recovers: see there.
+  demands: { seenAs: "fallback", nothingReplaced: true, refusedFraction: 0.5 },
   async plant({ system, control, pause, isOver }) {
     // Every request is under way for long: many are when the clock jumps.
     control.member("never");

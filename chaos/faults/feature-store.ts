@@ -1,6 +1,6 @@
 import { randomFillSync } from "node:crypto";
 import type { Fault as ProxyFault } from "../../test/features/fault-proxy.ts";
-import type { Fault, Scene } from "../fault.ts";
+import type { Demands, Fault, Scene } from "../fault.ts";
 
 /** The service that features are read from misbehaves, or the way there does. */
 function featureStore(
@@ -8,13 +8,14 @@ function featureStore(
   about: string,
   decide: (random: () => number) => ProxyFault,
   quickMs: number,
+  demands: Demands = { seenAs: "fallback" },
 ): Fault {
   return {
     name,
     about,
     system: "dynamodb",
     holdMs: { quick: quickMs, full: 8000 },
-    demands: { seenAs: "fallback" },
+    demands,
     async plant({ proxy, over, random }: Scene) {
       if (proxy === undefined) throw new Error("this system reads its features without a proxy");
       proxy.decide = () => decide(random);
@@ -37,6 +38,8 @@ export const storeSlow = featureStore(
   (random) => ({ kind: random() < 0.5 ? "hang" : "stall" }),
   // Longer than the request's deadline, or a repetition finds it well again.
   2200,
+  // As it recovers it lets a crowd go at once, whose waits admission takes for overload while many are still under way.
+  { seenAs: "fallback", refusedFraction: 0.5 },
 );
 
 export const storeGarbage = featureStore(
