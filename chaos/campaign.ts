@@ -43,9 +43,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     for (const plan of planCampaign(options)) {
       await using bench = await openBench(plan.system, folder, players, options);
       const stage = { ...options, ...bench, reference };
-      // Where executors come and go; the other systems have too few phases for it.
+      // Every system is warm when the first fault comes. What is left of memory is of interest where executors come and go.
       const comparesMemory = plan.system === "embedded";
-      const beforeMb = comparesMemory ? await memoryUnderLoad(bench.system, reference, options) : 0;
+      const beforeMb = await memoryUnderLoad(bench.system, reference, options);
       for (const phase of plan.phases) {
         const result = await runPhase(phase, stage);
         options.say(`${phase.fault.name}: ${inShort(result)}`);

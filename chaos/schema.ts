@@ -16,7 +16,7 @@ export const phaseSchema = z.strictObject({
     "personal, of fewer members, which it says; values right for the members it names",
   ),
   fallback: count.describe("the default offer, which it says, with a reason"),
-  refused: count.describe("503 or 429"),
+  refused: count.describe("503"),
   failed: count.describe("any other status, or no answer"),
   wrong: count.describe("200 with another value than it must have"),
   unlabelled: count.describe("200 with less than a whole answer, which it does not say"),

@@ -120,7 +120,7 @@ describe("an answer", () => {
 
   it.each([
     [503, "refused"],
-    [429, "refused"],
+    [429, "failed"],
     [500, "failed"],
     [504, "failed"],
     [404, "failed"],

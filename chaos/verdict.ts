@@ -4,7 +4,7 @@ import type { Reference } from "./reference.ts";
 
 /**
  * What an answer is worth. `degraded`: less than all members, or the default offer, and it says so. `unlabelled`: less,
- * and it does not say so. `wrong`: another value than the members that it names give. `refused`: 503 or 429.
+ * and it does not say so. `wrong`: another value than the members that it names give. `refused`: 503.
  */
 export type Verdict =
   | { readonly kind: "right" | "degraded" }
@@ -15,7 +15,7 @@ export type Verdict =
 export type VerdictKind = Verdict["kind"];
 
 /** Statuses by which a request is not admitted. */
-const REFUSALS: readonly number[] = [429, 503];
+const REFUSALS: readonly number[] = [503];
 
 /** Judges an answer to `POST /offers/tower?explain=1` for one of the reference's players. */
 export function judgeAnswer(response: HttpResponse, player: number, reference: Reference): Verdict {

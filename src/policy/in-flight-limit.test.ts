@@ -83,6 +83,27 @@ describe("the in-flight limit", () => {
     expect(state.limit).toBeLessThan(400);
   });
 
+  it("A2: does not fall by a window in which the clock jumped on, since that has no rate", () => {
+    const state = initialLimit(OPTIONS, 0);
+    const nowMs = pass(state, { waitMs: 200 }, 0);
+    beganInWindow(state, 50);
+    for (let i = 0; i < 20; i++) {
+      const ended = { waitMs: 200, latencyMs: 205, timeoutMs: 1500 };
+      endedInWindow(state, OPTIONS, ended, 50, nowMs + (i < 19 ? i : 10_000));
+    }
+    expect(state.limit).toBe(400);
+  });
+
+  it("goes on when the clock was set back, and does not wait until it has caught up", () => {
+    const state = initialLimit(OPTIONS, 100_000);
+    let nowMs = 100_000;
+    for (let i = 0; i < 10; i++) nowMs = pass(state, { waitMs: 200, ended: 20 }, nowMs);
+    expect(state.limit).toBeLessThan(20);
+    nowMs -= 10_000;
+    for (let i = 0; i < 30; i++) nowMs = pass(state, { waitMs: 1, ended: 20, inFlight: 1 }, nowMs);
+    expect(state.limit).toBe(400);
+  });
+
   it("falls to what Little's law says is carried at the wait allowed, and not below while that comes back", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;

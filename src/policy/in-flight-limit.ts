@@ -17,7 +17,7 @@ import { addWait, clearWaits, emptyWaits, medianWaitMs, type WaitHistogram } fro
  *
  * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
  * - **A2** It falls only when the median wait was longer than allowed in two windows in a row, and rises after each in
- *   which it was not: one pause of the machine is no overload.
+ *   which it was not: one pause of the machine is no overload. A window in which the clock jumped counts for nothing.
  * - **A3** Memory is bounded, whatever the load.
  *
  * Pure: time is an argument, nothing is scheduled. Times in ms.
@@ -66,6 +66,8 @@ const SHORTEST_WINDOW_MS = 100;
 /** A median of fewer says little; a service with little traffic gets longer windows. */
 const WANTED_SAMPLES = 20;
 const LONGEST_WINDOW_MS = 1000;
+/** In a longer window the clock jumped or the machine stood still: what ended in it says nothing of a rate. */
+const LONGEST_TO_JUDGE_MS = 5000;
 /** The request that just misses a batch waits for it, and then in its own: twice what it waits alone. */
 const TIMES_ALONE = 2;
 /** A wait beyond this share of the deadline leaves too little for the rest. */
@@ -121,6 +123,11 @@ export function endedInWindow(
     window.timeoutSumMs += timeoutMs;
   }
   const elapsedMs = nowMs - window.startedAtMs;
+  if (elapsedMs < 0) {
+    // The clock was set back: this window would last until it has caught up.
+    resetWindow(window, inFlight, nowMs);
+    return false;
+  }
   const samples = window.waits.total;
   if (elapsedMs < SHORTEST_WINDOW_MS || samples === 0) return false;
   if (samples < WANTED_SAMPLES && elapsedMs < LONGEST_WINDOW_MS) return false;
@@ -162,6 +169,7 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
   const allowedMs = allowedWaitMs(state, options, window.timeoutSumMs / samples, loopLagMs);
   const workMs = window.workSumMs / samples;
   const isTooLong = waitMs > allowedMs;
+  if (isTooLong && elapsedMs > LONGEST_TO_JUDGE_MS) return;
   if (!isTooLong) {
     // Low priority that is held back leaves places free, and waits short, while there is far too much to do.
     if (!window.refused || window.peakInFlight >= USED_SHARE * state.limit)
