@@ -76,7 +76,9 @@ async function main(suiteName: string | undefined, options: Options): Promise<vo
   const { result, file } = await measure(suite, options, say);
   for (const path of writeReport(file, { docs: options.docs })) say(`wrote ${path}`);
   console.log(options.json ? JSON.stringify(result) : markdown(result, []));
-  const wrong = result.systems.reduce((sum, { counts }) => sum + counts.wrong, 0);
+  const wrong =
+    result.systems.reduce((sum, { counts }) => sum + counts.wrong, 0) +
+    result.overload.reduce((sum, one) => sum + one.wrong, 0);
   if (wrong > 0) {
     console.error(`${wrong} wrong answers: the figures above are void`);
     process.exitCode = 1;

@@ -84,6 +84,56 @@ export const hopSampleSchema = z.object({
   callsPerSecond: amount.nullable().describe("64 calls under way at once"),
 });
 
+/** One arrival rate above what the system carries. */
+export const overloadStepSchema = z.object({
+  ...countsShape,
+  multiple: amount.describe("of the capacity measured in the same visit"),
+  rateRps: amount.describe("arrivals per second, open loop"),
+  answeredRps: amount.describe("right answers per second"),
+  goodputRps: amount.describe("right answers per second that came within the limit for the admitted"),
+  refused: whole.describe("of the failed: 503 with Retry-After"),
+  shed: whole.describe("answers that lack a member because a bound inside refused it"),
+  admitted: latencySchema.describe("of all but the refused, from the intended time of sending"),
+  refusals: latencySchema.describe("how long it took to be refused"),
+  cpuSeconds: amount.describe("of all processes of the system, in the window"),
+  generatorCpuSeconds: amount,
+  windowSeconds: amount,
+  sendLagP99Ms: amount.nullable(),
+  failures: z.array(z.string()),
+});
+
+/** One visit of the suite `overload`: capacity, then rates above it. */
+export const overloadVisitSchema = z.object({
+  case: z.string(),
+  system: z.string(),
+  round: whole,
+  capacityRps: amount,
+  capacityConnections: amount,
+  steps: z.array(overloadStepSchema),
+});
+
+export const overloadResultSchema = z.object({
+  case: z.string(),
+  system: z.string(),
+  multiple: amount,
+  rounds: whole,
+  capacityRps: amount.describe("median of the rounds, as are all figures here"),
+  rateRps: amount,
+  goodputRps: amount,
+  shareOfCapacity: spreadSchema.describe("goodput, taken round by round"),
+  admittedP50Ms: amount,
+  admittedP95Ms: spreadSchema,
+  refusedShare: amount.describe("of all requests"),
+  refusalP50Ms: amount,
+  refusalP95Ms: amount,
+  shedShare: spreadSchema.describe(
+    "answers that lack a member because a bound inside refused it, of all answers",
+  ),
+  failed: whole.describe("over all rounds, the refused aside"),
+  wrong: whole,
+  sendLagP99Ms: amount.nullable(),
+});
+
 export const systemResultSchema = z.object({
   name: z.string(),
   case: z.string().describe('model family and look-up delay, e.g. "trees/10ms"'),
@@ -133,7 +183,7 @@ export const checkSchema = z.object({
 
 export const resultSchema = z.object({
   schemaVersion: z.literal(1),
-  suite: z.enum(["offers", "hop"]),
+  suite: z.enum(["offers", "hop", "overload"]),
   quick: z.boolean(),
   runId: z.string(),
   startedAt: z.string(),
@@ -164,11 +214,13 @@ export const resultSchema = z.object({
     }),
   ),
   ratios: z.array(ratioSchema),
+  overload: z.array(overloadResultSchema).default([]).describe("absent from files of older versions"),
   checks: z.array(checkSchema),
   skipped: z.array(z.string()).describe("what this run should have measured and did not, with the reason"),
   visits: z.array(visitSchema),
   floorVisits: z.array(floorVisitSchema),
   hopSamples: z.array(hopSampleSchema),
+  overloadVisits: z.array(overloadVisitSchema).default([]),
 });
 
 export type Latency = z.infer<typeof latencySchema>;
@@ -177,6 +229,9 @@ export type ProbeRecord = z.infer<typeof probeSchema>;
 export type Visit = z.infer<typeof visitSchema>;
 export type FloorVisit = z.infer<typeof floorVisitSchema>;
 export type HopSample = z.infer<typeof hopSampleSchema>;
+export type OverloadStep = z.infer<typeof overloadStepSchema>;
+export type OverloadVisit = z.infer<typeof overloadVisitSchema>;
+export type OverloadResult = z.infer<typeof overloadResultSchema>;
 export type SystemResult = z.infer<typeof systemResultSchema>;
 export type RatioResult = z.infer<typeof ratioSchema>;
 export type Check = z.infer<typeof checkSchema>;

@@ -22,6 +22,8 @@ const WELL: PhaseFacts = {
   p95Ms: 10,
   maxMs: 50,
   replacements: 1,
+  replacedBecause: [],
+  fallbackReasons: {},
   slowestReplacementMs: 700,
   recoveryMs: 0,
   ownLagMs: 10,

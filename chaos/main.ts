@@ -1,11 +1,11 @@
 /** `npm run chaos`: plants faults in a real system under load, and says what became of the answers. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { z } from "zod";
 import { runCampaign } from "./campaign.ts";
 import { FAULTS } from "./plan.ts";
-import { isMet, toMarkdown } from "./report.ts";
+import { isMet, toMarkdown, writeDocument } from "./report.ts";
 import { campaignSchema } from "./schema.ts";
 
 const RESULTS = path.join(import.meta.dirname, "results");
@@ -18,6 +18,7 @@ interface Options {
   readonly quick: boolean;
   readonly json: boolean;
   readonly save: boolean;
+  readonly docs?: string;
   readonly seed: number;
   readonly rate?: number;
   readonly only?: readonly string[];
@@ -35,6 +36,7 @@ const program = new Command("chaos")
   .option("--quick", "each fault for a few seconds (about a minute in all)", false)
   .option("--json", "print the results as JSON; progress goes to stderr", false)
   .option("--save", "also write the results into chaos/results", false)
+  .option("--docs <results>", "run nothing: write the table of a results file into docs/reliability.md")
   .option("--seed <n>", "of the plan, the load and the random faults", wholeNumber, 1)
   .option("--rate <n>", "requests a second (default: 200; quick: 100)", wholeNumber)
   .option("--only <names>", "some of the faults, with commas between", faultNames)
@@ -46,6 +48,11 @@ await main(program.opts<Options>());
 async function main(options: Options): Promise<void> {
   if (options.schema) return print(JSON.stringify(z.toJSONSchema(campaignSchema), undefined, 2));
   if (options.list) return print(FAULTS.map(({ name, about }) => `${name.padEnd(24)} ${about}`).join("\n"));
+  if (options.docs !== undefined) {
+    const file = path.resolve(options.docs);
+    const saved = campaignSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    return print(`wrote ${writeDocument(saved, file)}`);
+  }
   const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
   const { quick, seed, only, rate } = options;
   const ratePerSecond = rate ?? (quick ? QUICK_RATE : DEFAULT_RATE);

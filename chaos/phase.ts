@@ -93,6 +93,8 @@ async function attempt({ fault, holdMs, seed }: Phase, stage: Stage) {
     ...tally(load.ended),
     provoked,
     replacements: system.replacements - replacementsBefore,
+    replacedBecause: kindsOf(system.reasons.slice(replacementsBefore)),
+    fallbackReasons: reasonsOf(load.ended),
     slowestReplacementMs: replacementsMs.length === 0 ? null : Math.round(Math.max(...replacementsMs)),
     recoveryMs: recoveryMs(load.ended, liftedAtMs),
     ownLagMs: Math.round(load.worstLagMs),
@@ -125,6 +127,17 @@ function recoveryMs(ended: readonly Ended[], liftedAtMs: number): number {
   for (const { sentAtMs, verdict } of ended)
     if (verdict.kind !== "right") lastMs = Math.max(lastMs, sentAtMs - liftedAtMs);
   return Math.round(lastMs);
+}
+
+const kindsOf = (reasons: readonly string[]): string[] => [
+  ...new Set(reasons.map((reason) => reason.replaceAll(/\d+/g, "n"))),
+];
+
+function reasonsOf(ended: readonly Ended[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { verdict } of ended)
+    if (verdict.kind === "fallback") counts[verdict.said] = (counts[verdict.said] ?? 0) + 1;
+  return counts;
 }
 
 function examplesOf(ended: readonly Ended[]): string[] {

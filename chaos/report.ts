@@ -1,3 +1,6 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { REPOSITORY } from "../bench/reference/paths.ts";
 import type { CampaignResult, PhaseResult } from "./schema.ts";
 
 const COLUMNS: readonly (readonly [string, (phase: PhaseResult) => string | number])[] = [
@@ -46,3 +49,17 @@ const listed = (title: string, lines: readonly string[]): string[] =>
 export const isMet = (result: CampaignResult): boolean =>
   result.broken.length === 0 &&
   result.phases.every(({ broken, notJudged }) => broken.length + notJudged.length === 0);
+
+const DOCUMENT = `${REPOSITORY}docs/reliability.md`;
+const START = "<!-- chaos:start -->";
+const END = "<!-- chaos:end -->";
+
+/** Puts the table of a results file into the document. @returns the document's path. */
+export function writeDocument(result: CampaignResult, file: string): string {
+  const text = readFileSync(DOCUMENT, "utf8");
+  const [before, rest] = [text.slice(0, text.indexOf(START)), text.slice(text.indexOf(END))];
+  const link = path.relative(path.dirname(DOCUMENT), file);
+  const source = `Generated from [${path.basename(file)}](${link}), taken on a machine with ${result.machine.cores} cores.`;
+  writeFileSync(DOCUMENT, `${before}${START}\n${source}\n\n${toMarkdown(result)}\n${rest}`);
+  return DOCUMENT;
+}

@@ -26,6 +26,8 @@ export const phaseSchema = z.strictObject({
   p95Ms: ms,
   maxMs: ms,
   replacements: count.describe("executors that the node has replaced"),
+  replacedBecause: z.array(z.string()).describe("the reasons it gave, each once, numbers left out"),
+  fallbackReasons: z.record(z.string(), count).describe("what the fallbacks said, and how often"),
   slowestReplacementMs: ms.nullable().describe("from a strike until every executor was back"),
   recoveryMs: ms.describe(
     "from the end of the fault until the last request was sent whose answer was not right",

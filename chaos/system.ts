@@ -81,9 +81,14 @@ export class System implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** How often it has said that an executor was lost or is being replaced. */
+  /** Why executors were lost or are being replaced, as it has said so far: one for each. */
+  get reasons(): string[] {
+    const told = this.#stderr.matchAll(/(\w+)\d+: executor \w+ (?:was lost|is being replaced): (.*)/g);
+    return [...told].map(([, slot, reason]) => `${slot}: ${reason}`);
+  }
+
   get replacements(): number {
-    return this.#stderr.match(/was lost: |is being replaced: /g)?.length ?? 0;
+    return this.reasons.length;
   }
 
   executors(): { pid: number; kind: ExecutorKind }[] {

@@ -7,7 +7,9 @@ import type { Reference } from "./reference.ts";
  * and it does not say so. `wrong`: another value than the members that it names give. `refused`: 503 or 429.
  */
 export type Verdict =
-  | { readonly kind: "right" | "degraded" | "fallback" | "refused" }
+  | { readonly kind: "right" | "degraded" | "refused" }
+  /** With the reason that the answer gives. */
+  | { readonly kind: "fallback"; readonly said: string }
   | { readonly kind: "wrong" | "unlabelled" | "failed"; readonly reason: string };
 
 export type VerdictKind = Verdict["kind"];
@@ -34,7 +36,7 @@ export function judgeAnswer(response: HttpResponse, player: number, reference: R
   if (!answer.personalised) {
     if (key !== reference.defaultOffer || answer.propensity !== null || answer.reason === null)
       return wrong(`a fallback with offer ${key}, propensity ${answer.propensity}, reason ${answer.reason}`);
-    return { kind: "fallback" };
+    return { kind: "fallback", said: answer.reason };
   }
   const fault = faultOfPersonal(answer, player, reference);
   if (fault !== undefined) return wrong(fault);

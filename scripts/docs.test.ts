@@ -22,6 +22,7 @@ import {
 import { resolveNodeOptions } from "../src/config/node-options.ts";
 import { resolveRoutingOptions } from "../src/config/routing-options.ts";
 import { ERROR_CODES } from "../src/errors/codes.ts";
+import { resolveAdmissionOptions } from "../src/ingress/admission-options.ts";
 import { resolveIngressOptions } from "../src/ingress/ingress-options.ts";
 import { modelRepository, onnxModel } from "../src/onnx/onnx-model.ts";
 import { resolveSessionOptions } from "../src/onnx/session-options.ts";
@@ -143,7 +144,7 @@ async function knownOptions(resolve: () => unknown): Promise<string[]> {
   } catch (thrown) {
     message = thrown instanceof Error ? thrown.message : String(thrown);
   }
-  const list = /known: (.+)$/.exec(message)?.[1] ?? /expected one of (.+), got/.exec(message)?.[1];
+  const list = /known: (.+)$/.exec(message)?.[1] ?? /expected one of (.+), (?:got|found)/.exec(message)?.[1];
   if (list === undefined) throw new Error(`expected the refusal of an unknown option, got: ${message}`);
   return list.split(", ");
 }
@@ -152,6 +153,7 @@ const code = resolveDeploymentOptions(name, {}, CODE_DEFAULTS);
 const bounds = resolveDeploymentOptions(name, { replicas: {} as { min: 1; max: 1 } }, CODE_DEFAULTS).replicas;
 const made = application({ name, ingress, http });
 const modelBinding = bindingOf(onnxModel(model));
+const ingressDefaults = resolveIngressOptions();
 const ensembleDefaults = resolveEnsembleOptions(["a", "b"], { combine: mean });
 
 interface OptionTable {
@@ -177,8 +179,20 @@ const OPTION_TABLES: readonly OptionTable[] = [
   },
   {
     heading: "## HTTP edge",
-    defaults: all(resolveIngressOptions()),
-    known: known("", () => resolveIngressOptions(stranger)),
+    defaults: {
+      ...all(ingressDefaults),
+      admission: NONE,
+      ...Object.fromEntries(
+        Object.entries(ingressDefaults.admission).map(([option, value]) => [
+          `admission.${option}`,
+          shown(value),
+        ]),
+      ),
+    },
+    known: together(
+      known("", () => resolveIngressOptions(stranger)),
+      known("admission.", () => resolveAdmissionOptions(stranger)),
+    ),
   },
   {
     heading: "## Admin",
@@ -201,6 +215,7 @@ const OPTION_TABLES: readonly OptionTable[] = [
       method: REQUIRED,
       body: shown(made.routes[0]?.body),
       fallback: shown(made.routes[0]?.fallback),
+      priority: shown(made.routes[0]?.priority),
     },
     known: together(
       known("", () => application({ name, ingress, http, ...stranger })),

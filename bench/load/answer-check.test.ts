@@ -38,9 +38,24 @@ test("either of two offers is right where the tolerance decides between them", (
 });
 
 test("degraded and default answers are counted apart, whatever their values", () => {
-  expect(verdict({ ...right, propensity: 0.9 }, 200, "1")).toEqual({ kind: "degraded" });
-  expect(verdict({ ...right, propensity: 0.9, degraded: true })).toEqual({ kind: "degraded" });
-  expect(verdict({ ...right, propensity: null, personalised: false })).toEqual({ kind: "fallback" });
+  expect(verdict({ ...right, propensity: 0.9 }, 200, "1")).toEqual({ kind: "degraded", shed: false });
+  expect(verdict({ ...right, propensity: 0.9, degraded: true })).toEqual({ kind: "degraded", shed: false });
+  const fallback = { ...right, propensity: null, personalised: false };
+  expect(verdict(fallback)).toEqual({ kind: "fallback", shed: false });
+});
+
+test("what lacks a member that was refused inside the system is told apart", () => {
+  const members = (shed: number) => ({ ok: 15 - shed, late: 0, failed: 0, shed, cancelled: 0 });
+  const degraded = { ...right, degraded: true };
+  expect(verdict({ ...degraded, members: members(0) })).toEqual({ kind: "degraded", shed: false });
+  expect(verdict({ ...degraded, members: members(2) })).toEqual({ kind: "degraded", shed: true });
+  const fallback = { ...degraded, personalised: false, members: members(9) };
+  expect(verdict(fallback)).toEqual({ kind: "fallback", shed: true });
+});
+
+test("a refusal is a 503 that says when to come back", () => {
+  const refusal = { status: 503, degradedHeader: "0", retryAfter: "2", closes: false, body: "{}" };
+  expect(checkAnswer(refusal, expected)).toEqual({ kind: "refused" });
 });
 
 test("other statuses and bodies that are not JSON have failed", () => {

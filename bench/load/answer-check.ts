@@ -8,7 +8,11 @@ export interface ReferenceAnswer {
 }
 
 export type Verdict =
-  | { readonly kind: "right" | "degraded" | "fallback" }
+  | { readonly kind: "right" }
+  /** `shed`: an answer that lacks something because a bound inside the system refused work. */
+  | { readonly kind: "degraded" | "fallback"; readonly shed: boolean }
+  /** Refused as it should be: 503 that says when to come back. */
+  | { readonly kind: "refused" }
   | { readonly kind: "wrong" | "failed"; readonly reason: string };
 
 export const PROPENSITY_TOLERANCE = 1e-5;
@@ -19,11 +23,11 @@ export function offerKey(offer: { readonly sku: string; readonly discountPercent
 }
 
 const RIGHT: Verdict = { kind: "right" };
-const DEGRADED: Verdict = { kind: "degraded" };
-const FALLBACK: Verdict = { kind: "fallback" };
+const REFUSED: Verdict = { kind: "refused" };
 
 /** Judges one answer of `POST /offers/{game}`. */
 export function checkAnswer(response: HttpResponse, expected: ReferenceAnswer): Verdict {
+  if (response.status === 503 && response.retryAfter !== undefined) return REFUSED;
   if (response.status !== 200) return { kind: "failed", reason: `status ${response.status}` };
   let answer: unknown;
   try {
@@ -33,9 +37,9 @@ export function checkAnswer(response: HttpResponse, expected: ReferenceAnswer): 
   }
   if (!isRecord(answer)) return { kind: "failed", reason: "the body is not an object" };
   if (response.degradedHeader === "1" || answer.degraded === true) {
-    return answer.personalised === false ? FALLBACK : DEGRADED;
+    return { kind: answer.personalised === false ? "fallback" : "degraded", shed: hasShed(answer) };
   }
-  if (answer.personalised === false) return FALLBACK;
+  if (answer.personalised === false) return { kind: "fallback", shed: hasShed(answer) };
   const { propensity, offer } = answer;
   if (typeof propensity !== "number" || !isOffer(offer)) {
     return { kind: "wrong", reason: "propensity or offer is missing" };
@@ -48,6 +52,10 @@ export function checkAnswer(response: HttpResponse, expected: ReferenceAnswer): 
     return { kind: "wrong", reason: `offer ${key}, the reference says ${expected.offers.join(" or ")}` };
   }
   return RIGHT;
+}
+
+function hasShed({ members }: Record<string, unknown>): boolean {
+  return isRecord(members) && typeof members["shed"] === "number" && members["shed"] > 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -23,7 +23,7 @@ export async function runClosedLoop(options: {
 }): Promise<LoadResult> {
   const { target, plan, replay, reference } = options;
   const base = process.hrtime.bigint();
-  let recorder = new Recorder(reference);
+  let recorder = new Recorder(reference, plan.inTimeMs);
   const window = new Window(options.announce);
   let sending = true;
   let busy = 0;
@@ -49,7 +49,9 @@ export async function runClosedLoop(options: {
         // An answer counts in the window in which it ends.
         if (sending) recorder.answered(player, response, elapsedMs(base) - sentAtMs);
         ended();
-        ask();
+        // A client that was refused does not ask again at once, or refusing would be all that is measured.
+        if (response.status === 503) setTimeout(ask, PAUSE_AFTER_FAILURE_MS);
+        else ask();
       },
       failed: (reason) => {
         if (sending) recorder.failed(reason);
@@ -69,7 +71,7 @@ export async function runClosedLoop(options: {
 
   for (let n = 0; n < options.shape.connections; n += 1) startClient();
   await sleep(plan.rampMs);
-  recorder = new Recorder(reference);
+  recorder = new Recorder(reference, plan.inTimeMs);
   window.open();
   await sleep(plan.windowMs);
   sending = false;

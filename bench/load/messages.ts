@@ -27,6 +27,8 @@ export interface LoadPlan {
   readonly windowMs: number;
   /** How long unanswered requests are waited for after the window; then they count as failed. */
   readonly drainMs: number;
+  /** Right answers are counted apart when they took no longer. Default: there is no such limit. */
+  readonly inTimeMs?: number;
 }
 
 export interface LatencySummary {
@@ -53,6 +55,16 @@ export interface LoadResult {
   readonly wrong: number;
   /** Other statuses, broken connections, malformed or missing answers. */
   readonly failed: number;
+  /** Of the failed: 503 with `retry-after`. */
+  readonly refused: number;
+  /** Of the right: those that were answered within `inTimeMs`. */
+  readonly rightInTime: number;
+  /** Of the degraded and default answers: something was refused inside the system, where it should not be. */
+  readonly shed: number;
+  /** Of all but the refused. */
+  readonly admitted: LatencySummary;
+  /** How long it took to be refused. */
+  readonly refusals: LatencySummary;
   readonly statuses: Readonly<Record<string, number>>;
   /** The first few reasons, for the reader. */
   readonly failures: readonly string[];

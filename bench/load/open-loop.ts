@@ -39,7 +39,7 @@ export async function runOpenLoop(options: {
     durationMs: lengthMs,
     seed: shape.seed,
   });
-  const recorder = new Recorder(options.reference);
+  const recorder = new Recorder(options.reference, plan.inTimeMs);
   const window = new Window(options.announce);
   // The ticker's thread needs a moment to start.
   const base = process.hrtime.bigint() + 100_000_000n;

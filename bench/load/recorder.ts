@@ -36,15 +36,22 @@ function summary(of: Histogram): LatencySummary {
 export class Recorder {
   readonly #reference: readonly ReferenceAnswer[];
   readonly #latency = histogram();
+  readonly #admitted = histogram();
+  readonly #refusals = histogram();
   readonly #lag = histogram();
   readonly #counts = { right: 0, degraded: 0, fallback: 0, wrong: 0, failed: 0 };
+  readonly #inTimeMs: number;
+  #rightInTime = 0;
+  #refused = 0;
+  #shed = 0;
   readonly #statuses: Record<string, number> = {};
   readonly #failures: string[] = [];
   resent = 0;
   connectionsOpened = 0;
 
-  constructor(reference: readonly ReferenceAnswer[]) {
+  constructor(reference: readonly ReferenceAnswer[], inTimeMs = Number.POSITIVE_INFINITY) {
     this.#reference = reference;
+    this.#inTimeMs = inTimeMs;
   }
 
   sent(lagMs: number): void {
@@ -58,15 +65,29 @@ export class Recorder {
       expected === undefined
         ? { kind: "failed", reason: `no reference for player ${player}` }
         : checkAnswer(response, expected);
+    if (verdict.kind === "refused") return this.#refusal(latencyMs);
     this.#counts[verdict.kind] += 1;
     if (verdict.kind === "wrong" || verdict.kind === "failed") this.#keep(verdict.reason);
-    record(this.#latency, verdict.kind === "failed" ? LONGEST_MS : latencyMs);
+    if ((verdict.kind === "degraded" || verdict.kind === "fallback") && verdict.shed) this.#shed += 1;
+    if (verdict.kind === "right" && latencyMs <= this.#inTimeMs) this.#rightInTime += 1;
+    const countedMs = verdict.kind === "failed" ? LONGEST_MS : latencyMs;
+    record(this.#latency, countedMs);
+    record(this.#admitted, countedMs);
+  }
+
+  #refusal(latencyMs: number): void {
+    this.#refused += 1;
+    record(this.#refusals, latencyMs);
+    this.#counts.failed += 1;
+    this.#keep("refused (503 with retry-after)");
+    record(this.#latency, LONGEST_MS);
   }
 
   failed(reason: string): void {
     this.#counts.failed += 1;
     this.#keep(reason);
     record(this.#latency, LONGEST_MS);
+    record(this.#admitted, LONGEST_MS);
   }
 
   result(run: {
@@ -80,6 +101,11 @@ export class Recorder {
       windowSeconds: run.windowSeconds,
       requests: counts.right + counts.degraded + counts.fallback + counts.wrong + counts.failed,
       ...counts,
+      refused: this.#refused,
+      rightInTime: this.#rightInTime,
+      shed: this.#shed,
+      admitted: summary(this.#admitted),
+      refusals: summary(this.#refusals),
       statuses: this.#statuses,
       failures: this.#failures,
       resent: this.resent,

@@ -41,6 +41,11 @@ test("an answer is the same however its bytes are cut", () => {
   );
 });
 
+test("of an answer that refuses, the time to come back is told", () => {
+  const text = "HTTP/1.1 503 x\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n";
+  expect(new ResponseParser().push(Buffer.from(text))?.retryAfter).toBe("3");
+});
+
 test("an incomplete answer is waited for", () => {
   expect(parse(plain.subarray(0, plain.length - 1), [])).toEqual({ answers: [], idle: false });
 });

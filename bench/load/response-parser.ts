@@ -6,6 +6,8 @@ export interface HttpResponse {
   readonly status: number;
   /** Value of `x-tutti-degraded`, `undefined` when the header is absent. */
   readonly degradedHeader: string | undefined;
+  /** Value of `retry-after` of an answer other than 200, `undefined` when the header is absent. */
+  readonly retryAfter?: string | undefined;
   /** Whether the server ends the connection after this answer. */
   readonly closes: boolean;
   readonly body: string;
@@ -22,6 +24,7 @@ const HEAD_LIMIT_BYTES = 64 * 1024;
 interface Head {
   readonly status: number;
   readonly degradedHeader: string | undefined;
+  readonly retryAfter: string | undefined;
   readonly closes: boolean;
   readonly framing: { readonly lengthBytes: number } | "chunked";
   readonly bodyStart: number;
@@ -48,7 +51,8 @@ export class ResponseParser {
         : plainBody(received, head.bodyStart, head.framing.lengthBytes);
     if (body === undefined) return this.#keep(received);
     this.reset();
-    return { status: head.status, degradedHeader: head.degradedHeader, closes: head.closes, body };
+    const { status, degradedHeader, retryAfter, closes } = head;
+    return { status, degradedHeader, ...(retryAfter === undefined ? {} : { retryAfter }), closes, body };
   }
 
   /** The chunk is the caller's again after `push`: what is not complete is copied. */
@@ -81,6 +85,7 @@ function parseHead(received: Buffer): Head | undefined {
   return {
     status,
     degradedHeader: /\r\nx-tutti-degraded:[ \t]*([^\r]*)/i.exec(head)?.[1],
+    retryAfter: status === 200 ? undefined : /\r\nretry-after:[ \t]*([^\r]*)/i.exec(head)?.[1],
     closes: /\r\nconnection:[ \t]*close/i.test(head) || head.startsWith("HTTP/1.0"),
     framing: chunked ? "chunked" : { lengthBytes: Number(length) },
     bodyStart: end + 4,

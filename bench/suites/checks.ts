@@ -1,5 +1,5 @@
 import { type Spread, spread } from "../measure/statistics.ts";
-import type { Check, RatioResult, Visit } from "../schema.ts";
+import type { Check, OverloadResult, RatioResult, Visit } from "../schema.ts";
 
 /** What must be reached, judged by the median of the rounds. */
 
@@ -84,6 +84,44 @@ export function checkOffers(ratios: readonly RatioResult[], visits: readonly Vis
 
 export function checkHop(ratios: readonly RatioResult[]): Check[] {
   return HOP.map((requirement) => judgeRatio(requirement, ratios));
+}
+
+/** Goodput at twice the capacity, as a share of it. Refusing costs a third of answering where trees are asked. */
+const GOODPUT_AT_TWICE: Readonly<Record<string, number>> = { "dense/0ms": 0.9, "trees/0ms": 0.7 };
+
+export function checkOverload(results: readonly OverloadResult[]): Check[] {
+  const inCases = Object.keys(GOODPUT_AT_TWICE);
+  const at = (inCase: string, multiple: number): OverloadResult | undefined =>
+    results.find((one) => one.case === inCase && one.multiple === multiple);
+  const multiples = [...new Set(results.map(({ multiple }) => multiple))];
+  return [
+    ...inCases.map((inCase) =>
+      judge(
+        `goodput at 2x capacity, as a share of capacity, ${inCase}`,
+        { atLeast: GOODPUT_AT_TWICE[inCase]! },
+        at(inCase, 2)?.shareOfCapacity,
+      ),
+    ),
+    ...inCases.flatMap((inCase) =>
+      multiples.map((multiple) =>
+        judge(
+          `p95 of the admitted at ${multiple}x capacity, ms, ${inCase}`,
+          { atMost: 100 },
+          at(inCase, multiple)?.admittedP95Ms,
+        ),
+      ),
+    ),
+    ...inCases.map((inCase) =>
+      judge(
+        `share of answers incomplete because a bound inside refused a member, worst rate, ${inCase}`,
+        { atMost: 0.001 },
+        results
+          .filter((one) => one.case === inCase)
+          .map(({ shedShare }) => shedShare)
+          .sort((a, b) => b.max - a.max)[0],
+      ),
+    ),
+  ];
 }
 
 function judgeRatio({ requirement, ratio, bound }: RatioRequirement, ratios: readonly RatioResult[]): Check {

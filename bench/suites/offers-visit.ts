@@ -103,12 +103,19 @@ function windowFor(shape: ClosedLoop | OpenLoop, windowMs: number): number {
   return Math.round(Math.min(3 * windowMs, Math.max(windowMs, wantedMs)));
 }
 
+export interface MeterOptions {
+  readonly plan: Pick<OffersPlan, "warmUpMs" | "rampMs" | "windowMs" | "drainMs">;
+  readonly system: RunningSystem;
+  readonly generator: GeneratorProcess;
+  readonly startConnections: number;
+}
+
 /** Runs loads against one system and samples its processes at the window's edges. */
-class Meter {
-  readonly #options: VisitOptions;
+export class Meter {
+  readonly #options: MeterOptions;
   highestPssMb = 0;
 
-  constructor(options: VisitOptions) {
+  constructor(options: MeterOptions) {
     this.#options = options;
   }
 
@@ -179,7 +186,7 @@ export function toProbe(record: ProbeRecord): Probe {
 }
 
 /** @returns the record of the best level; all probes are added to `records`. */
-async function search(
+export async function search(
   options: SearchOptions,
   records: ProbeRecord[],
   measure: (level: number) => Promise<ProbeRecord>,

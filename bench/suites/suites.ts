@@ -3,11 +3,14 @@ import type { Family } from "../reference/paths.ts";
 import type { BenchResult } from "../schema.ts";
 import { systemNamed } from "../systems/registry.ts";
 import type { SystemName } from "../systems/system.ts";
-import { checkHop, checkOffers } from "./checks.ts";
+import { checkHop, checkOffers, checkOverload } from "./checks.ts";
 import { hopPlan, runHop } from "./hop.ts";
 import { HOP_SUBJECTS } from "./hop-subjects.ts";
 import { runOffers } from "./offers.ts";
 import { type Effort, offersPlan } from "./offers-plan.ts";
+import { runOverload } from "./overload.ts";
+import { overloadPlan } from "./overload-plan.ts";
+import { summariseOverload } from "./overload-summary.ts";
 import { hopRatios, offerRatios, summariseFloor, summariseHops, summariseSystems } from "./summary.ts";
 
 /** What the command line chose. */
@@ -23,7 +26,17 @@ export interface Choice {
 /** The part of a result that the suite itself provides. */
 export type Measured = Pick<
   BenchResult,
-  "systems" | "floor" | "hops" | "ratios" | "checks" | "skipped" | "visits" | "floorVisits" | "hopSamples"
+  | "systems"
+  | "floor"
+  | "hops"
+  | "overload"
+  | "overloadVisits"
+  | "ratios"
+  | "checks"
+  | "skipped"
+  | "visits"
+  | "floorVisits"
+  | "hopSamples"
 >;
 
 export interface Suite {
@@ -43,6 +56,8 @@ const EMPTY: Measured = {
   visits: [],
   floorVisits: [],
   hopSamples: [],
+  overload: [],
+  overloadVisits: [],
 };
 
 const offers: Suite = {
@@ -79,4 +94,22 @@ const hop: Suite = {
   },
 };
 
-export const SUITES: readonly Suite[] = [offers, hop];
+const overload: Suite = {
+  name: "overload",
+  about:
+    "more arrivals than can be answered: goodput, latency of the admitted, refusals at 1 to 4 times capacity",
+  parameters: (choice) => ({ ...overloadPlan(choice) }),
+  async run(choice, cells, say) {
+    const { visits, skipped } = await runOverload({
+      plan: overloadPlan(choice),
+      cells,
+      port: choice.port,
+      say,
+    });
+    const results = summariseOverload(visits);
+    const checks = checkOverload(results);
+    return { ...EMPTY, overload: results, checks, skipped: [...skipped], overloadVisits: [...visits] };
+  },
+};
+
+export const SUITES: readonly Suite[] = [offers, hop, overload];

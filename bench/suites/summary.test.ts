@@ -89,6 +89,8 @@ function result(over: Partial<BenchResult>): BenchResult {
     skipped: [],
     visits: [],
     floorVisits: [],
+    overload: [],
+    overloadVisits: [],
     hopSamples: [],
     ...over,
   };

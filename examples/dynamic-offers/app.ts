@@ -34,10 +34,7 @@ export default application({
   route: "/offers",
   version,
   deadlineMs: 1500,
-  ingress: deployment(Supervisor, { replicas: 2, idempotent: ["offer"], maxOngoingRequests: 512 }).bind(
-    features,
-    models,
-  ),
+  ingress: deployment(Supervisor, { replicas: 2, idempotent: ["offer"] }).bind(features, models),
   http: {
     "POST /:game": { method: "offer", body: offerRequest, fallback: offerFallback(catalogue, version) },
   },

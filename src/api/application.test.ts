@@ -46,8 +46,20 @@ describe("application", () => {
     });
     expect(made).toMatchObject({ route: "/offers", version: "v7", deadlineMs: 1500 });
     expect(made.routes).toEqual([
-      { httpMethod: "POST", path: "/:game", method: "offer", body: undefined, fallback: undefined },
+      {
+        httpMethod: "POST",
+        path: "/:game",
+        method: "offer",
+        body: undefined,
+        fallback: undefined,
+        priority: "high",
+      },
     ]);
+  });
+
+  it("has routes of low priority where it says so", () => {
+    const http = { "POST /:game": { method: "offer", priority: "low" } } as const;
+    expect(application({ name: "offers", ingress: offers(), http }).routes[0]?.priority).toBe("low");
   });
 
   it("is told from anything that only looks like one", () => {
@@ -168,7 +180,11 @@ describe("http routes", () => {
     [5, "expected a method's name or { method }, got 5"],
     [null, "expected a method's name or { method }, got null"],
     [{}, "no method undefined; there are: offer, health"],
-    [{ method: "offer", schema: z.string() }, "unknown option schema; known: method, body, fallback"],
+    [
+      { method: "offer", schema: z.string() },
+      "unknown option schema; known: method, body, fallback, priority",
+    ],
+    [{ method: "offer", priority: "urgent" }, 'priority: expected high or low, got "urgent"'],
     [{ method: "offer", body: {} }, "body is not a Standard Schema (zod, valibot, arktype …)"],
     [{ method: "offer", body: null }, "body is not a Standard Schema (zod, valibot, arktype …)"],
     [{ method: "offer", body: (x: unknown) => x }, "body is not a Standard Schema (zod, valibot, arktype …)"],

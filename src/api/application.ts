@@ -22,6 +22,8 @@ export type RouteOptions<T> =
       readonly body?: StandardSchemaV1;
       /** Served by the edge when the application cannot answer, or not in time. */
       readonly fallback?: Fallback;
+      /** `low`: refused before others when there is too much to do. Default `high`. */
+      readonly priority?: "high" | "low";
     };
 
 export interface ApplicationOptions<T> {

@@ -214,6 +214,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
       routedMs: routedMs(place, this.#startedAtMs),
       queueMs: stats.queueUs / 1000,
       runMs: stats.runUs / 1000,
+      waitedMs: (stats.waitedUs ?? 0) / 1000,
       batchSize: stats.batchItems,
       executor: place?.executor ?? "",
       attempts: place?.attempts ?? 0,

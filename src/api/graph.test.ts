@@ -84,6 +84,7 @@ describe("readGraph", () => {
         method: "offer",
         fallback: { body: { reason: "$reason" } },
         isStream: false,
+        priority: "high",
       },
     ]);
   });

@@ -1,6 +1,7 @@
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import type { ResolvedRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestPriority } from "../policy/admit.ts";
 import type { Application } from "./application.ts";
 import { type Binding, mapBindings, streamsOf } from "./binding.ts";
 import type { Fallback } from "./http-routes.ts";
@@ -32,6 +33,7 @@ export interface GraphRoute {
   readonly fallback: Fallback | undefined;
   /** The method is an async generator: its answer is a stream. */
   readonly isStream: boolean;
+  readonly priority: RequestPriority;
 }
 
 /** An application as data. */
@@ -79,12 +81,13 @@ export function readGraph(application: Application): {
       version: application.version,
       deadlineMs: application.deadlineMs,
       ingress: application.ingress.name,
-      routes: application.routes.map(({ httpMethod, path, method, fallback }) => ({
+      routes: application.routes.map(({ httpMethod, path, method, fallback, priority }) => ({
         httpMethod,
         path,
         method,
         fallback,
         isStream: streams.has(method),
+        priority,
       })),
       deployments: specs,
       routing: application.routing,

@@ -128,7 +128,11 @@ function remoteMethod(target: HandleTarget, method: string): (...args: unknown[]
 /** Tells the request being served how the call that begins now will have ended. */
 function callNoter({ deployment, port }: HandleTarget, method: string, served: TracedContext) {
   const startedAtMs = port.clock.now();
-  return (outcome: CallOutcome, { queueUs, runUs, batchItems }: CallStats, place: CallPlace | undefined) => {
+  return (
+    outcome: CallOutcome,
+    { queueUs, runUs, batchItems, waitedUs }: CallStats,
+    place: CallPlace | undefined,
+  ) => {
     const endedAtMs = port.clock.now();
     const call: CallSpan = {
       name: deployment,
@@ -138,6 +142,7 @@ function callNoter({ deployment, port }: HandleTarget, method: string, served: T
       routedMs: routedMs(place, startedAtMs),
       queueMs: queueUs / 1000,
       runMs: runUs / 1000,
+      waitedMs: (waitedUs ?? 0) / 1000,
       batchSize: batchItems,
       executor: place?.executor ?? "",
       attempts: place?.attempts ?? 0,

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { checkKeys, describe } from "../config/check-options.ts";
+import { checkKeys, describe, oneOf } from "../config/check-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestPriority } from "../policy/admit.ts";
 import type { ClassBinding } from "./binding.ts";
 import { methodNames } from "./method-names.ts";
 
@@ -24,6 +25,7 @@ export interface Route {
   readonly method: string;
   readonly body: StandardSchemaV1 | undefined;
   readonly fallback: Fallback | undefined;
+  readonly priority: RequestPriority;
 }
 
 const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -57,7 +59,7 @@ function parseTarget(
   where: string,
   value: unknown,
   known: readonly string[],
-): Pick<Route, "method" | "body" | "fallback"> {
+): Pick<Route, "method" | "body" | "fallback" | "priority"> {
   const target = typeof value === "string" ? { method: value } : value;
   if (typeof target !== "object" || target === null) {
     throw new TuttiError(
@@ -65,9 +67,10 @@ function parseTarget(
       `${where}: expected a method's name or { method }, got ${describe(value)}`,
     );
   }
-  checkKeys(where, target, ["method", "body", "fallback"]);
-  const { method, body, fallback } = target as {
+  checkKeys(where, target, ["method", "body", "fallback", "priority"]);
+  const { method, body, fallback, priority } = target as {
     method?: unknown;
+    priority?: unknown;
     body?: StandardSchemaV1;
     fallback?: Fallback;
   };
@@ -83,5 +86,10 @@ function parseTarget(
       `${where}: body is not a Standard Schema (zod, valibot, arktype …)`,
     );
   }
-  return { method, body, fallback };
+  return {
+    method,
+    body,
+    fallback,
+    priority: oneOf(`${where}: priority`, priority, ["high", "low"], "high"),
+  };
 }

@@ -25,6 +25,8 @@ interface RunFlags {
   readonly loadingTimeoutMs?: number;
   readonly executorMemoryLimitMb?: number;
   readonly drainTimeoutMs?: number;
+  readonly maxInFlight?: number;
+  readonly maxQueueMs?: number;
   readonly accessLog?: boolean;
   readonly logLevel: string;
 }
@@ -70,6 +72,8 @@ export function runCommand(): Command {
       wholeNumber,
     )
     .option("--drain-timeout-ms <n>", "how long a shutdown may take (default: 20000)", wholeNumber)
+    .option("--max-in-flight <n>", "requests under way at a time (default: what replicas take)", wholeNumber)
+    .option("--max-queue-ms <n>", "median wait above which fewer are let in (default: 50)", wholeNumber)
     .option("--access-log", "one line for each request (default: off)")
     .addOption(
       new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"),
@@ -143,7 +147,11 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
       source: { kind: "module", path: module },
       log,
       signal: starting.signal,
-      http: { ...given(flags, ["host", "port"]), accessLog: flags.accessLog === true ? "info" : "off" },
+      http: {
+        ...given(flags, ["host", "port"]),
+        accessLog: flags.accessLog === true ? "info" : "off",
+        admission: given(flags, ["maxInFlight", "maxQueueMs"]),
+      },
       node: given(flags, NODE_FLAGS),
       ...(flags.admin ? { admin: adminOptions(flags) } : {}),
       onEvent: tell,

@@ -14,7 +14,7 @@ describe("the options of a deployment", () => {
   it("have their documented defaults for classes", () => {
     expect(resolve({})).toEqual({
       replicas: { min: 1, max: 1, initial: 1 },
-      maxOngoingRequests: 256,
+      maxOngoingRequests: 1024,
       maxQueueMs: undefined,
       memoryMb: 64,
       compute: false,

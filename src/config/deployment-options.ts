@@ -22,7 +22,7 @@ export interface DeploymentOptions {
   readonly name?: string;
   /** How many copies, or within which bounds. Default 1. */
   readonly replicas?: number | ReplicaBounds;
-  /** Calls one replica works on at a time; more are refused. Default 256, for models 4,096 waiting items. */
+  /** Calls one replica works on at a time; more are refused. Default 1,024, for models 4,096 waiting items. */
   readonly maxOngoingRequests?: number;
   /** A call that waited longer than this is refused instead of started. Default: only the deadline bounds it. */
   readonly maxQueueMs?: number;
@@ -70,7 +70,7 @@ export interface KindDefaults {
   readonly idempotent: boolean;
 }
 
-export const CODE_DEFAULTS: KindDefaults = { maxOngoingRequests: 256, memoryMb: 64, idempotent: false };
+export const CODE_DEFAULTS: KindDefaults = { maxOngoingRequests: 1024, memoryMb: 64, idempotent: false };
 export const MODEL_DEFAULTS: KindDefaults = { maxOngoingRequests: 4096, memoryMb: 8, idempotent: true };
 
 /** Node's timers fire at once when they are told more. */

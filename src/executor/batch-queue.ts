@@ -169,6 +169,16 @@ export function announceSuspects(batch: readonly QueuedItem<unknown>[]): void {
   }
 }
 
+/**
+ * Sends the replies to suspects: one that has ended must not be taken for running when what is begun next ends the
+ * process (D10).
+ */
+export function flushSuspects(batch: readonly QueuedItem<unknown>[]): void {
+  for (const { call, from } of batch) {
+    if (call.suspicion !== undefined && call.suspicion !== Suspicion.none) from.flush?.();
+  }
+}
+
 export function isBefore(a: QueuedItem<unknown>, b: QueuedItem<unknown>): boolean {
   const difference = a.call.priority - b.call.priority;
   return difference < 0 || (difference === 0 && a.deadlineAtMs < b.deadlineAtMs);

@@ -294,8 +294,10 @@ export class CodeReplica implements HostedReplica {
       outcome = { ok: false, error: aborted ?? failedWhileRunning(thrown) };
     }
     const runUs = (this.#clock.now() - startedAtMs) * 1000;
+    // Calls that overlap may have waited for longer together than the call took.
+    const waitedUs = Math.min(served.waitedMs * 1000, runUs);
     if (!outcome.ok) this.#countGivenUp(accepted);
-    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1 });
+    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1, waitedUs });
   }
 
   /** Of a call that ended without a result after its caller had given it up; a result would be counted as wasted. */
@@ -339,7 +341,6 @@ export class CodeReplica implements HostedReplica {
     accepted.hasEnded = true;
     if (stats.runUs > 0) this.#longestRunUs = Math.max(stats.runUs, this.#longestRunUs * COMPUTE_FORGETS);
     this.#ongoing -= 1;
-    if (suspect !== undefined) this.#quarantine?.remove(suspect);
     served.end();
     this.#bookOf(call.method).note(served, outcome.ok ? undefined : outcome.error, this.#clock.now());
     const last = this.#accepted.pop()!;
@@ -348,6 +349,10 @@ export class CodeReplica implements HostedReplica {
       last.place = place;
     }
     from.reply(call.id, outcome, stats, part);
+    // The reply must have left before the next suspect begins, which may end this process: then this one would be taken
+    // for running still.
+    if (isToBeAnnounced(call, from)) from.flush?.();
+    if (suspect !== undefined) this.#quarantine?.remove(suspect);
   }
 
   /** Only methods that exist are asked for: their number is bounded. */

@@ -6,6 +6,8 @@ import type { TensorMap } from "../wire/tensor.ts";
 export interface ReplySink {
   /** Says that a call under suspicion is being begun, before it is (D10). Not there where caller and replica die together. */
   begun?(id: number, company: number): void;
+  /** Sends replies that may be waiting for others: those of suspects must be out before anything else is begun (D10). */
+  flush?(): void;
   /** @param part which target of a call that fanned out; 0 otherwise. */
   reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void;
   /** Some rows of a result that other replies share. */

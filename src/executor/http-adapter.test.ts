@@ -13,6 +13,7 @@ const route = (method: string, body?: Route["body"]): Route => ({
   method,
   body,
   fallback: undefined,
+  priority: "high",
 });
 
 const call = (fields: Partial<HttpCall> = {}): HttpCall => ({

@@ -15,6 +15,7 @@ const route = (method: string): Route => ({
   method,
   body: undefined,
   fallback: undefined,
+  priority: "high" as const,
 });
 
 /** Asks an ingress class as the edge does: reads its stream by as many chunks as a test grants, the first two aside. */

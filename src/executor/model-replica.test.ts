@@ -1,6 +1,7 @@
 /** Invariant D7, and the lane that shares one thread among replicas. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Suspicion } from "../policy/suspicion.ts";
 import { Tensor } from "../wire/tensor.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
 import { ModelLane } from "./model-lane.ts";
@@ -189,6 +190,26 @@ describe("a model replica", () => {
     expect(valuesOf(await sink.valueOf(0))).toEqual([0]);
     expect(session.isClosed).toBe(true);
     expect(replica.ongoing).toBe(0);
+  });
+});
+
+describe("calls under suspicion (D10)", () => {
+  it("are announced before they run, and their replies have left before the next batch begins", async () => {
+    const { sink, call, session, occupy } = host();
+    await occupy();
+    call(1, { suspicion: Suspicion.alone });
+    call(2, { suspicion: Suspicion.suspect });
+    call(3, { suspicion: Suspicion.suspect });
+    session.release();
+    await sink.replyTo(3);
+    expect(session.runs).toEqual([[0], [1], [2, 3]]);
+    expect(sink.begunCalls).toEqual([
+      { id: 1, company: 0 },
+      { id: 2, company: 1 },
+      { id: 3, company: 1 },
+    ]);
+    // That of call 1, and that of call 0 with it.
+    expect(sink.sentBefore).toEqual([0, 2, 2]);
   });
 });
 

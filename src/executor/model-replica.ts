@@ -10,7 +10,7 @@ import { type CostTable, costLine, emptyCostTable, learnCost, predictCostUs } fr
 import { type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { Tensor, TensorMap } from "../wire/tensor.ts";
-import { announceSuspects, BatchQueue, type QueuedItem } from "./batch-queue.ts";
+import { announceSuspects, BatchQueue, flushSuspects, type QueuedItem } from "./batch-queue.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 
@@ -160,6 +160,7 @@ export class ModelReplica implements HostedReplica {
     } catch (thrown) {
       await this.#failed(items, TuttiError.from(thrown));
     } finally {
+      flushSuspects(items);
       this.#running = 0;
       history.ran(this.deployment, items.length, startedAtMs, clock.now());
     }

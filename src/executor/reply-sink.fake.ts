@@ -17,6 +17,9 @@ export class RecordingSink implements StreamSink {
   readonly replies: RecordedReply[] = [];
   /** Calls that were announced before they began, with how many ran beside them. */
   readonly begunCalls: { readonly id: number; readonly company: number }[] = [];
+  /** Replies that had left when each of these was announced. */
+  readonly sentBefore: number[] = [];
+  #sent = 0;
   /** How many came as rows of a shared result. */
   rowReplies = 0;
   readonly streams = new Map<number, RecordedStream>();
@@ -24,6 +27,11 @@ export class RecordingSink implements StreamSink {
 
   begun(id: number, company: number): void {
     this.begunCalls.push({ id, company });
+    this.sentBefore.push(this.#sent);
+  }
+
+  flush(): void {
+    this.#sent = this.replies.length;
   }
 
   reply(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {

@@ -31,6 +31,7 @@ export class ServedCall implements TracedContext, EndedCall {
   degraded = false;
   /** When its work began: for an input of a batched method, when its batch did. */
   startedAtMs: number;
+  #waitedMs = 0;
   readonly #servedBy: ServedBy;
   #controller: AbortController | undefined;
   #abortReason: TuttiError | undefined;
@@ -80,6 +81,7 @@ export class ServedCall implements TracedContext, EndedCall {
   }
 
   noteCalls(group: CallGroup): void {
+    this.#waitedMs += longestWaitMs(group);
     if (this.groups.length < MAX_GROUPS) this.groups.push(group);
   }
 
@@ -94,6 +96,12 @@ export class ServedCall implements TracedContext, EndedCall {
     if (last !== call) this.#adopted[place] = last;
   }
 
+  /** How long the request waited for others' work: of calls made together, the one that waited longest counts. */
+  get waitedMs(): number {
+    return this.#waitedMs;
+  }
+
+  /** Why nobody wants the answer any more; undefined while somebody does. */
   get abortReason(): TuttiError | undefined {
     return this.#abortReason;
   }
@@ -112,4 +120,17 @@ export class ServedCall implements TracedContext, EndedCall {
   end(): void {
     this.#cancelTimer?.();
   }
+}
+
+/**
+ * All of a call's time but its own run: queues, and also the event loops that it passed, which no queue reports. Only calls
+ * that were answered count: a member that never answers says nothing of how much there is to do.
+ */
+function longestWaitMs({ calls }: CallGroup): number {
+  let longestMs = 0;
+  for (const { status, latencyMs, runMs, waitedMs = 0 } of calls) {
+    const waitMs = latencyMs - runMs + waitedMs;
+    if (status === "ok" && waitMs > longestMs) longestMs = waitMs;
+  }
+  return longestMs;
 }

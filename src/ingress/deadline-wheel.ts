@@ -37,10 +37,14 @@ export class DeadlineWheel {
   #size = 0;
   #sweptTick: number;
   #cancelTimer: CancelTimer | undefined;
+  readonly #onTick: (lateMs: number) => void;
+  #tickedAtMs = 0;
 
-  constructor(granuleMs = 4, clock: Clock = systemClock) {
+  /** @param onTick told, each time the timer fires, how late it is: by so much the event loop is behind. */
+  constructor(granuleMs = 4, clock: Clock = systemClock, onTick: (lateMs: number) => void = () => {}) {
     this.#granuleMs = granuleMs;
     this.#clock = clock;
+    this.#onTick = onTick;
     this.#slots = Array.from({ length: SLOTS }, () => new WheelEntry(Number.POSITIVE_INFINITY, undefined));
     this.#sweptTick = Math.floor(clock.now() / granuleMs);
   }
@@ -102,8 +106,12 @@ export class DeadlineWheel {
 
   #startTimer(): void {
     // Slots passed while the wheel stood still are empty.
-    this.#sweptTick = Math.floor(this.#clock.now() / this.#granuleMs);
+    this.#tickedAtMs = this.#clock.now();
+    this.#sweptTick = Math.floor(this.#tickedAtMs / this.#granuleMs);
     this.#cancelTimer = everyInBackground(this.#clock, this.#granuleMs, () => {
+      const dueAtMs = this.#tickedAtMs + this.#granuleMs;
+      this.#tickedAtMs = this.#clock.now();
+      this.#onTick(Math.max(0, this.#tickedAtMs - dueAtMs));
       if (this.#size === 0) this.close();
       else this.sweep();
     });

@@ -13,6 +13,7 @@ export function edgeRequest(
   requestId: string,
   plan: CallPlan,
   body: unknown,
+  lean: boolean,
   deadlineAtMs: number,
 ): EdgeRequest {
   const { url = "/", method = "GET" } = request;
@@ -26,6 +27,8 @@ export function edgeRequest(
     query: queryOf(url),
     headers: flatHeaders(request.headers),
     body,
+    priority: plan.priority,
+    lean,
     deadlineAtMs,
   };
 }

@@ -1,6 +1,7 @@
 import type { BaseLogger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
+import type { Admission } from "./admission.ts";
 import type { DeadlineWheel } from "./deadline-wheel.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
@@ -19,6 +20,7 @@ export interface EdgeServices {
   readonly clock: Clock;
   readonly options: ResolvedIngressOptions;
   readonly counters: IngressCounters;
+  readonly admission: Admission;
   readonly wheel: DeadlineWheel;
   readonly ids: RequestIds;
   readonly log: IngressLog;

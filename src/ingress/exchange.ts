@@ -21,6 +21,7 @@ import {
   type OutgoingAnswer,
   type RequestMark,
 } from "./outgoing-answer.ts";
+import { refusalOutgoing } from "./refusal.ts";
 import { planRequest, type RequestPlan } from "./request-plan.ts";
 import { StreamWriter } from "./stream-writer.ts";
 
@@ -30,6 +31,8 @@ type CallPlan = Extract<RequestPlan, { kind: "call" }>;
 type Phase =
   | { readonly kind: "deciding" }
   | { readonly kind: "reading"; readonly timer: WheelEntry }
+  /** Has its place among the requests under way. */
+  | { readonly kind: "admitted" }
   | {
       readonly kind: "calling";
       readonly timer: WheelEntry;
@@ -45,6 +48,7 @@ type Phase =
   | { readonly kind: "ended" };
 
 const DECIDING: Phase = { kind: "deciding" };
+const ADMITTED: Phase = { kind: "admitted" };
 const ENDED: Phase = { kind: "ended" };
 const CLIENT_GONE = new TuttiError("Cancelled", "the client went away");
 
@@ -66,6 +70,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   #phase: Phase = DECIDING;
   #plan: CallPlan | undefined;
   #calledAtMs: number | undefined;
+  #lean = false;
 
   constructor(
     services: EdgeServices,
@@ -95,7 +100,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     switch (plan.kind) {
       case "call":
         this.#plan = plan;
-        this.#read();
+        this.#read(plan);
         break;
       case "health":
         this.#send(jsonOutgoing(this, 200, '{"status":"alive"}'));
@@ -150,12 +155,18 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     this.#record(499, false, CLIENT_GONE);
   }
 
-  #read(): void {
+  #read(plan: CallPlan): void {
     if (!hasBody(this.#request)) {
-      this.#call(undefined);
+      if (this.#admit(plan)) this.#call(undefined);
       return;
     }
-    const { options, wheel } = this.#services;
+    const { options, wheel, admission, clock } = this.#services;
+    // Asked twice: a place is taken only when the body is there, or slow senders would take them all; but a body that
+    // would be refused is not worth reading.
+    if (!admission.hasRoom(plan.priority, clock.now())) {
+      this.#admit(plan);
+      return;
+    }
     if ((declaredBytes(this.#request) ?? 0) > options.maxBodyBytes) {
       this.refuse(bodyTooLarge(options.maxBodyBytes));
       return;
@@ -173,10 +184,24 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     this.#services.wheel.remove(this.#phase.timer);
     this.#phase = DECIDING;
     this.#connection.received();
+    if (this.#plan === undefined || !this.#admit(this.#plan)) return;
     if (outcome.bytes.length === 0) this.#call(undefined);
-    else if (this.#plan?.route === undefined) this.#call(outcome.bytes);
+    else if (this.#plan.route === undefined) this.#call(outcome.bytes);
     else if (!this.#plan.route.spec.takesBody) this.#call(undefined);
     else this.#callWithJson(outcome.bytes);
+  }
+
+  /** D5. False if the request was refused, and told so. */
+  #admit({ priority }: CallPlan): boolean {
+    const { admission, clock } = this.#services;
+    const verdict = admission.admit(priority, clock.now());
+    if (verdict === "refuse" || verdict === "refuse-held") {
+      this.#send(refusalOutgoing(this.id, admission.retryAfterSeconds()));
+      return false;
+    }
+    this.#lean = verdict === "lean";
+    this.#phase = ADMITTED;
+    return true;
   }
 
   #callWithJson(bytes: Uint8Array): void {
@@ -193,7 +218,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const deadlineAtMs = this.#calledAtMs + plan.timeoutMs;
     let pending: PendingAnswer;
     try {
-      pending = target.call(edgeRequest(this.#request, this.id, plan, body, deadlineAtMs));
+      pending = target.call(edgeRequest(this.#request, this.id, plan, body, this.#lean, deadlineAtMs));
     } catch (thrown) {
       this.#fail(TuttiError.from(thrown, "Internal"), body);
       return;
@@ -319,8 +344,22 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   /** Leaves the current phase and lets go of what it owned, except the pending call. */
   #end(): void {
     const phase = this.#phase;
-    if (phase.kind !== "deciding" && phase.kind !== "ended") this.#services.wheel.remove(phase.timer);
+    const { wheel, counters, admission, clock } = this.#services;
+    if (phase.kind === "admitted") admission.left(this.#plan?.priority ?? "high", undefined, clock.now());
+    else if (phase.kind !== "deciding" && phase.kind !== "ended") wheel.remove(phase.timer);
+    if (phase.kind === "calling" || phase.kind === "streaming") {
+      this.#leave(phase.pending.waitedMs, phase.timer.atMs);
+    }
     this.#phase = ENDED;
-    this.#services.counters.inFlight--;
+    counters.inFlight--;
+  }
+
+  #leave(waitMs: number | undefined, deadlineAtMs: number): void {
+    const { admission, clock } = this.#services;
+    const nowMs = clock.now();
+    const timeoutMs = this.#plan?.timeoutMs ?? 0;
+    const latencyMs = nowMs - (deadlineAtMs - timeoutMs);
+    const ended = waitMs === undefined ? undefined : { waitMs, latencyMs, timeoutMs };
+    admission.left(this.#plan?.priority ?? "high", ended, nowMs);
   }
 }

@@ -9,6 +9,21 @@ export interface IngressCounts {
   readonly status3xx: number;
   readonly status4xx: number;
   readonly status5xx: number;
+  /** Requests let in to the application. */
+  readonly admitted: number;
+  /** Those of them that left out what is optional. */
+  readonly lean: number;
+  /** Refused since as many were under way as may be, by priority. */
+  readonly refusedHigh: number;
+  readonly refusedLow: number;
+  /** Of low priority, refused although there was room: high priority had found none a moment before. */
+  readonly refusedLowHeld: number;
+  /** Gauge: requests let in that are not answered yet. */
+  readonly admittedInFlight: number;
+  /** Gauge: how many of them there may be; `Infinity` when admission is off. */
+  readonly inFlightLimit: number;
+  /** Gauge: how long requests waited for others' work lately, median. */
+  readonly queueMs: number;
   /** Answers with `x-tutti-degraded: 1`. */
   readonly degraded: number;
   /** Those of them that were fallbacks served by the edge. */
@@ -29,7 +44,9 @@ export interface IngressCounts {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-export type IngressCounters = Mutable<IngressCounts>;
+/** What is known only when it is asked for. */
+type Gauges = "admittedInFlight" | "inFlightLimit" | "queueMs";
+export type IngressCounters = Mutable<Omit<IngressCounts, Gauges>>;
 
 export function createCounters(): IngressCounters {
   return {
@@ -39,6 +56,11 @@ export function createCounters(): IngressCounters {
     status3xx: 0,
     status4xx: 0,
     status5xx: 0,
+    admitted: 0,
+    lean: 0,
+    refusedHigh: 0,
+    refusedLow: 0,
+    refusedLowHeld: 0,
     degraded: 0,
     fallbacks: 0,
     deadlineExceeded: 0,

@@ -1,4 +1,9 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import {
+  type AdmissionOptions,
+  type ResolvedAdmissionOptions,
+  resolveAdmissionOptions,
+} from "./admission-options.ts";
 
 /** All limits of the edge. Unknown keys fail; defaults are in `resolveIngressOptions`. */
 export interface IngressOptions {
@@ -28,10 +33,14 @@ export interface IngressOptions {
   readonly drainGraceMs?: number;
   /** Level of one log line per request; it costs several microseconds each. Default `off`. */
   readonly accessLog?: AccessLogLevel;
+  /** How many requests are let in, and which not. */
+  readonly admission?: AdmissionOptions;
 }
 
 export type AccessLogLevel = "off" | "debug" | "info";
-export type ResolvedIngressOptions = Readonly<Required<IngressOptions>>;
+export type ResolvedIngressOptions = Readonly<
+  Required<Omit<IngressOptions, "admission">> & { readonly admission: Readonly<ResolvedAdmissionOptions> }
+>;
 
 interface IntegerRule {
   readonly fallback: number;
@@ -58,7 +67,7 @@ const INTEGERS = {
 } as const satisfies Record<string, IntegerRule>;
 
 const ACCESS_LOG_LEVELS: readonly AccessLogLevel[] = ["off", "debug", "info"];
-const KNOWN: readonly string[] = ["host", "accessLog", ...Object.keys(INTEGERS)];
+const KNOWN: readonly string[] = ["host", "accessLog", "admission", ...Object.keys(INTEGERS)];
 
 /** @throws TuttiError `InvalidOptions`, naming the option, what was expected and what came. */
 export function resolveIngressOptions(options: IngressOptions = {}): ResolvedIngressOptions {
@@ -72,6 +81,7 @@ export function resolveIngressOptions(options: IngressOptions = {}): ResolvedIng
   return Object.freeze({
     host,
     accessLog,
+    admission: resolveAdmissionOptions(options.admission),
     port: integer("port"),
     maxBodyBytes: integer("maxBodyBytes"),
     maxJsonDepth: integer("maxJsonDepth"),

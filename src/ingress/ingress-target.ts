@@ -1,4 +1,5 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestPriority } from "../policy/admit.ts";
 
 /**
  * The port between the edge and whatever carries a call to the application (router and code executor).
@@ -24,6 +25,8 @@ export interface RouteSpec {
   readonly takesBody: boolean;
   readonly fallback?: FallbackSpec;
   readonly idempotent: boolean;
+  /** Requests of low priority are refused before others; a client can lower the priority, not raise it. */
+  readonly priority: RequestPriority;
 }
 
 export interface ApplicationSpec {
@@ -32,6 +35,8 @@ export interface ApplicationSpec {
   /** Path prefix, e.g. `/offers`, or `/`. */
   readonly route: string;
   readonly deadlineMs: number;
+  /** So many requests its replicas take at a time: the edge lets in no more. */
+  readonly maxInFlight: number;
   /** `fetch`: one handler takes every method and path below the route; `routes` is empty then. */
   readonly kind: "routes" | "fetch";
   readonly routes: readonly RouteSpec[];
@@ -50,6 +55,9 @@ export interface EdgeRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Parsed JSON for routes, `Uint8Array` for `fetch`, `undefined` if the client sent none. */
   readonly body: unknown;
+  readonly priority: RequestPriority;
+  /** The edge is near its limit: what is optional is to be left out. */
+  readonly lean: boolean;
   /** Absolute, on the scale of `performance.now()`. */
   readonly deadlineAtMs: number;
 }
@@ -92,6 +100,8 @@ export interface PendingAnswer {
   readonly answer: Promise<EdgeAnswer>;
   /** The client is gone or the deadline has passed: nobody reads the answer. Called at most once. */
   cancel(): void;
+  /** How long it waited for others' work; undefined until it has ended, and when nobody can tell. */
+  readonly waitedMs: number | undefined;
 }
 
 export interface IngressTarget {

@@ -5,6 +5,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promi
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
+import { Admission } from "./admission.ts";
 import { Connections } from "./connections.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
 import type { EdgeServices, IngressLog } from "./edge-services.ts";
@@ -61,13 +62,15 @@ export class Ingress {
   constructor({ options, target, log, recorder, clock = systemClock }: IngressParts) {
     const counters = createCounters();
     const ids = new RequestIds(randomBytes(5).toString("hex"));
+    const admission = new Admission(options.admission, counters, clock.now());
     this.#services = {
       table: RouteTable.compile([]),
       draining: false,
       target,
       options,
       counters,
-      wheel: new DeadlineWheel(undefined, clock),
+      admission,
+      wheel: new DeadlineWheel(undefined, clock, (lateMs) => admission.noteLoopLag(lateMs)),
       clock,
       ids,
       log,
@@ -79,10 +82,13 @@ export class Ingress {
   /** @throws TuttiError `InvalidOptions` or `DuplicateName`; the applications served then stay as they were. */
   setApplications(specs: readonly ApplicationSpec[]): void {
     this.#services.table = RouteTable.compile(specs);
+    this.#services.admission.setCapacity(specs.reduce((sum, { maxInFlight }) => sum + maxInFlight, 0));
   }
 
   counts(): IngressCounts {
-    return { ...this.#services.counters };
+    const { counters, admission } = this.#services;
+    const { inFlight: admittedInFlight, limit: inFlightLimit, queueMs } = admission;
+    return { ...counters, admittedInFlight, inFlightLimit, queueMs };
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestPriority } from "../policy/admit.ts";
 import type { CompiledApplication, CompiledRoute } from "./compiled-application.ts";
 import { refuseMediaType } from "./media-type.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -14,6 +15,7 @@ export type RequestPlan =
       readonly params: Readonly<Record<string, string>>;
       /** From the whole request received to the answer. */
       readonly timeoutMs: number;
+      readonly priority: RequestPriority;
     }
   | { readonly kind: "health" | "readiness" }
   | { readonly kind: "options"; readonly allow: string }
@@ -84,7 +86,22 @@ function planCall(
   }
   const timeoutMs = timeoutOf(headers["x-request-timeout-ms"], application.deadlineMs);
   if (typeof timeoutMs !== "number") return refuse(timeoutMs);
-  return { kind: "call", application, route, params, timeoutMs };
+  const priority = priorityOf(headers["x-tutti-priority"], route?.spec.priority ?? "high");
+  if (priority instanceof TuttiError) return refuse(priority);
+  return { kind: "call", application, route, params, timeoutMs, priority };
+}
+
+/** A client may say that its request matters less than the route says, not that it matters more: all would. */
+function priorityOf(
+  header: string | string[] | undefined,
+  ofRoute: RequestPriority,
+): RequestPriority | TuttiError {
+  if (header === undefined || header === "high") return ofRoute;
+  if (header === "low") return "low";
+  const came = JSON.stringify(String(header).slice(0, 50));
+  return new TuttiError("InvalidArgument", `x-tutti-priority: expected high or low, got ${came}`, {
+    path: "headers.x-tutti-priority",
+  });
 }
 
 function timeoutOf(header: string | string[] | undefined, applicationMs: number): number | TuttiError {

@@ -5,13 +5,14 @@ import { RouteTable } from "./route-table.ts";
 
 const route = (text: string): RouteSpec => {
   const [method = "", path = ""] = text.split(" ");
-  return { method, path, handler: text, takesBody: false, idempotent: false };
+  return { method, path, handler: text, takesBody: false, idempotent: false, priority: "high" };
 };
 const application = (prefix: string, ...routes: string[]): ApplicationSpec => ({
   name: `app at ${prefix}`,
   version: "1",
   route: prefix,
   deadlineMs: 100,
+  maxInFlight: 100,
   kind: "routes",
   routes: routes.map(route),
 });

@@ -26,6 +26,8 @@ export interface CallSpan {
   readonly queueMs: number;
   /** How long the run took that it was part of. */
   readonly runMs: number;
+  /** How much of that run it waited in its turn, for calls that it made. */
+  readonly waitedMs?: number;
   /** Items in that run. */
   readonly batchSize: number;
   /** The executor that its last attempt was sent to; empty when none was. */

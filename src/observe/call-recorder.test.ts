@@ -94,6 +94,6 @@ describe("the recorder of calls", () => {
       const book = recorder.bookFor("Supervisor", `method${i}`, true);
       for (let call = 0; call < 10; call++) book.note(ended(`r-${i}-${call}`), undefined, 110);
     }
-    expect(recorded(recorder).length).toBeLessThanOrEqual(64 * 10 + 16);
+    expect(recorded(recorder).length).toBeLessThanOrEqual(64 * 10 + 128);
   });
 });

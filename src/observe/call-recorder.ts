@@ -20,6 +20,11 @@ export interface EndedCall {
 
 /** Beyond so many methods, calls of further ones share their books. */
 const MAX_BOOKS = 64;
+/**
+ * More than the edge keeps: which requests are the slowest is for the edge to say, whose clock sees all of each, and the
+ * calls of those should be here.
+ */
+const SLOWEST_PER_MINUTE = 32;
 
 /** What one process keeps of the calls that its classes served. */
 export class CallRecorder {
@@ -40,7 +45,7 @@ export class CallRecorder {
     const key = this.#books.size < MAX_BOOKS ? `${deployment}.${method}` : "";
     let book = this.#books.get(key);
     if (book === undefined) {
-      book = new RecordBook(this.#random);
+      book = new RecordBook(this.#random, SLOWEST_PER_MINUTE);
       this.#books.set(key, book);
     }
     return new CallBook(deployment, method, isRoot, book);

@@ -33,9 +33,16 @@ describe("the cause of a slow request", () => {
   it("is not what always takes long, but what took longer than usual", () => {
     const slowModel = { runMs: 50, latencyMs: 60, queueMs: 5 };
     const usual = usualTimes([1, 2, 3].map(() => request(slowModel)));
-    const slow = request({ ...slowModel, latencyMs: 90, queueMs: 35 });
+    const slow = request({ ...slowModel, latencyMs: 105, queueMs: 47 });
     expect(causeOf(slow)).toMatchObject({ stage: { kind: "run" }, name: "m2" });
-    expect(causeOf(slow, usual)).toMatchObject({ stage: { kind: "queue" }, name: "m2", ms: 35, usualMs: 5 });
+    expect(causeOf(slow, usual)).toMatchObject({ stage: { kind: "queue" }, name: "m2", ms: 47, usualMs: 5 });
+  });
+
+  it("is what takes long, usual or not, of a request that took about as long as usual", () => {
+    const slowModel = { runMs: 5, latencyMs: 60, queueMs: 50 };
+    const usual = usualTimes([1, 2, 3].map(() => request(slowModel)));
+    const alsoSlow = request({ ...slowModel, latencyMs: 66 });
+    expect(causeOf(alsoSlow, usual)).toMatchObject({ stage: { kind: "queue" }, name: "m2", usualMs: 50 });
   });
 
   it("knows what is usual of members that are not on the usual critical path", () => {

@@ -25,9 +25,13 @@ export type Cause =
       readonly others: number;
     };
 
+/** A request that took less than so many times what requests usually take is judged by its longest stage, usual or not. */
+const UNUSUAL = 1.5;
+
 /**
  * The stage or call to look at first. Of a request that lacks something, the missing call that was waited for longest;
- * else the stage of the critical path that exceeds its usual time by most.
+ * else the stage of the critical path that exceeds its usual time by most; or the
+ * longest, when the request as a whole took about as long as usual.
  */
 export function causeOf(tree: RequestTree, usual: UsualTimes = new UsualTimes()): Cause | undefined {
   const missing = missingCalls(tree.root);
@@ -36,11 +40,12 @@ export function causeOf(tree: RequestTree, usual: UsualTimes = new UsualTimes())
     const { status, name, latencyMs } = longest;
     return { kind: "missing", status, name, ms: latencyMs, call: longest, others: missing.length - 1 };
   }
-  let worst: { readonly stage: PathStage; readonly usualMs: number } | undefined;
+  const isUnusual = tree.latencyMs >= UNUSUAL * usual.latencyMs;
+  let worst: { readonly stage: PathStage; readonly usualMs: number; readonly excessMs: number } | undefined;
   for (const stage of stageTotals(criticalPath(tree.root))) {
-    const usualMs = Math.min(stage.ms, usual.of(stage));
-    if (worst === undefined || stage.ms - usualMs > worst.stage.ms - worst.usualMs)
-      worst = { stage, usualMs };
+    const usualMs = usual.of(stage);
+    const excessMs = isUnusual ? stage.ms - usualMs : stage.ms;
+    if (worst === undefined || excessMs > worst.excessMs) worst = { stage, usualMs, excessMs };
   }
   if (worst === undefined) return undefined;
   const { stage, usualMs } = worst;

@@ -6,8 +6,16 @@ export class UsualTimes {
   /** By deployment, then by kind and name of the stage. */
   readonly #seen = new Map<string, Map<string, number[]>>();
 
+  readonly #latencies: number[] = [];
+
+  /** Of whole requests; 0 when none was sampled. */
+  get latencyMs(): number {
+    return medianOf(this.#latencies);
+  }
+
   /** Every stage of the request counts, those beside its critical path too. */
-  add({ root }: RequestTree): void {
+  add({ root, latencyMs }: RequestTree): void {
+    this.#latencies.push(latencyMs);
     const served = new Set<string>();
     for (const call of callsOf(root)) {
       const ofCall = this.#of(call.name);
@@ -29,10 +37,7 @@ export class UsualTimes {
 
   /** 0 for a stage that no sampled request had. */
   of(stage: PathStage): number {
-    const times = this.#seen.get(stage.name)?.get(keyOf(stage));
-    if (times === undefined) return 0;
-    times.sort((a, b) => a - b);
-    return times[Math.floor((times.length - 1) / 2)]!;
+    return medianOf(this.#seen.get(stage.name)?.get(keyOf(stage)) ?? []);
   }
 
   #of(name: string): Map<string, number[]> {
@@ -43,6 +48,11 @@ export class UsualTimes {
     }
     return ofName;
   }
+}
+
+function medianOf(times: number[]): number {
+  times.sort((a, b) => a - b);
+  return times[Math.floor((times.length - 1) / 2)] ?? 0;
 }
 
 const WORK: readonly StageKind[] = ["edge", "run", "features"];

@@ -1,6 +1,12 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
-import { type CallOutcome, type CreditGrant, NO_STATS, type Withdrawal } from "../wire/messages.ts";
+import {
+  type CallOutcome,
+  type CallStats,
+  type CreditGrant,
+  NO_STATS,
+  type Withdrawal,
+} from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
 import type { StreamRequest } from "../wire/outstanding-stream.ts";
 import type { Link } from "./lane.ts";
@@ -14,7 +20,7 @@ export interface SentCall {
   /** The executor says that it begins the call. */
   begun(company: number): void;
   /** Ends the call; without effect once it has ended, as in a peer. */
-  end(outcome: CallOutcome): void;
+  end(outcome: CallOutcome, stats?: CallStats): void;
 }
 
 /** A connection to an executor whose replies the test makes. Each call ends exactly once (D1). */
@@ -30,7 +36,7 @@ export class FakeLink implements Link {
 
   call(request: CallRequest): number {
     const begun = (company: number) => request.onBegun?.(company);
-    return this.#send(request, [request.target], (_, outcome) => request.onEnd(outcome, NO_STATS), begun);
+    return this.#send(request, [request.target], (_, outcome, stats) => request.onEnd(outcome, stats), begun);
   }
 
   callStream(request: StreamRequest): number {
@@ -50,7 +56,9 @@ export class FakeLink implements Link {
   }
 
   callMany(request: FanoutRequest): number {
-    return this.#send(request, request.targets, (part, outcome) => request.onPart(part, outcome, NO_STATS));
+    return this.#send(request, request.targets, (part, outcome, stats) =>
+      request.onPart(part, outcome, stats),
+    );
   }
 
   /** What was asked back, in its order; the test says what comes of it. */
@@ -90,14 +98,15 @@ export class FakeLink implements Link {
   #send(
     request: RequestFields,
     targets: readonly number[],
-    onEnd: (part: number, outcome: CallOutcome) => void,
+    onEnd: (part: number, outcome: CallOutcome, stats: CallStats) => void,
     begun: (company: number) => void = () => {},
   ): number {
     const id = this.#nextId++;
     const { refusal } = this;
     if (refusal !== undefined) {
       queueMicrotask(() => {
-        for (let part = 0; part < targets.length; part++) onEnd(part, { ok: false, error: refusal });
+        for (let part = 0; part < targets.length; part++)
+          onEnd(part, { ok: false, error: refusal }, NO_STATS);
       });
       return id;
     }
@@ -110,10 +119,10 @@ export class FakeLink implements Link {
         part,
         request,
         begun,
-        end: (outcome) => {
+        end: (outcome, stats = NO_STATS) => {
           if (!open.delete(call)) return;
           if (open.size === 0) this.#open.delete(id);
-          onEnd(part, outcome);
+          onEnd(part, outcome, stats);
         },
       };
       open.add(call);

@@ -19,6 +19,7 @@ const route = (method: string, fields: Partial<GraphRoute> = {}): GraphRoute => 
   method,
   fallback: undefined,
   isStream: false,
+  priority: "high",
   ...fields,
 });
 
@@ -79,6 +80,8 @@ const request = (fields: Partial<EdgeRequest> = {}): EdgeRequest => ({
   query: { explain: "1" },
   headers: { "x-a": "1" },
   body: { playerId: "p" },
+  priority: "high",
+  lean: false,
   deadlineAtMs: performance.now() + 1500,
   ...fields,
 });
@@ -133,6 +136,34 @@ describe("a request from the edge", () => {
     });
   });
 
+  it("has the priority and the leanness that the edge decided", () => {
+    const { link, target } = edgeOf(graphOf([route("offer")]));
+    target.call(request());
+    target.call(request({ priority: "low", lean: true }));
+    expect(link.sent.map(({ request: { priority, lean } }) => ({ priority, lean }))).toEqual([
+      { priority: 1, lean: false },
+      { priority: 2, lean: true },
+    ]);
+  });
+
+  it("says when it has ended how long it waited, however it ended, and nothing when nobody knows", async () => {
+    const { link, target } = edgeOf(graphOf([route("offer")]));
+    const stats = { queueUs: 0, runUs: 20_000, batchItems: 1, waitedUs: 12_000 };
+    const answered = target.call(request());
+    expect(answered.waitedMs).toBeUndefined();
+    link.sent[0]!.end({ ok: true, value: reply }, stats);
+    await answered.answer;
+    expect(answered.waitedMs).toBe(12);
+    const failed = target.call(request());
+    link.sent[1]!.end({ ok: false, error: new TuttiError("BelowQuorum", "too few") }, stats);
+    await failed.answer.catch(() => {});
+    expect(failed.waitedMs).toBe(12);
+    const given = target.call(request());
+    given.cancel();
+    await given.answer.catch(() => {});
+    expect(given.waitedMs).toBeUndefined();
+  });
+
   it("rejects with the error that the call ended with", async () => {
     const { link, target } = edgeOf(graphOf([route("offer")]));
     const { answer } = target.call(request());
@@ -161,19 +192,43 @@ describe("what the edge knows of an application", () => {
     const fallback = { status: 200, body: { reason: "$reason" } };
     const graph = graphOf([
       route("offer", { path: "/:game", fallback }),
-      route("health", { httpMethod: "GET" }),
+      route("health", { httpMethod: "GET", priority: "low" }),
     ]);
     expect(toApplicationSpec(graph)).toEqual({
       name: "offers",
       version: "v7",
       route: "/offers",
       deadlineMs: 1500,
+      maxInFlight: 819,
       kind: "routes",
       routes: [
-        { method: "POST", path: "/:game", handler: "offer", takesBody: true, idempotent: false, fallback },
-        { method: "GET", path: "/health", handler: "health", takesBody: false, idempotent: false },
+        {
+          method: "POST",
+          path: "/:game",
+          handler: "offer",
+          takesBody: true,
+          idempotent: false,
+          priority: "high",
+          fallback,
+        },
+        {
+          method: "GET",
+          path: "/health",
+          handler: "health",
+          takesBody: false,
+          idempotent: false,
+          priority: "low",
+        },
       ],
     });
+  });
+
+  it("D5: has room for no more requests than one replica of the ingress takes, less a fifth", () => {
+    const takes = (options: DeploymentOptions) => toApplicationSpec(graphOf([], options)).maxInFlight;
+    expect(takes({ maxOngoingRequests: 100 })).toBe(80);
+    expect(takes({ maxOngoingRequests: 100, replicas: 3 })).toBe(80);
+    expect(takes({ maxOngoingRequests: 10_000 })).toBe(8000);
+    expect(takes({ maxOngoingRequests: 1 })).toBe(1);
   });
 
   it("is one handler for all paths where it has no routes", () => {

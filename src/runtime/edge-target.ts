@@ -1,4 +1,4 @@
-import type { ApplicationGraph } from "../api/graph.ts";
+import type { ApplicationGraph, DeploymentSpec } from "../api/graph.ts";
 import { HTTP_PREFIX, type HttpCall, type HttpReply } from "../api/http-call.ts";
 import type {
   ApplicationSpec,
@@ -7,12 +7,16 @@ import type {
   IngressTarget,
   PendingAnswer,
 } from "../ingress/ingress-target.ts";
+import type { RequestPriority } from "../policy/admit.ts";
 import type { Router } from "../router/router.ts";
 import { toAnswer } from "./edge-answer.ts";
 import { StreamedCall } from "./streamed-call.ts";
+import { waitedMsOf } from "./waited.ts";
 
-/** Requests from the edge are served before what runs in the background. */
-const EDGE_PRIORITY = 1;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What the edge's priorities are to queues inside, where 0 is served first. */
+const PRIORITIES: Readonly<Record<RequestPriority, number>> = { high: 1, low: 2 };
 
 /** Joins the edge to the application: an HTTP request becomes one call of the ingress deployment. */
 export class EdgeTarget implements IngressTarget {
@@ -41,21 +45,27 @@ export class EdgeTarget implements IngressTarget {
       args: [call],
       requestId,
       deadlineAtMs,
-      priority: EDGE_PRIORITY,
-      lean: false,
+      priority: PRIORITIES[request.priority],
+      lean: request.lean,
     };
     // What `fetch` answers by is known only when it has.
     if (this.#graph.routes[routeIndex]?.isStream !== false) return new StreamedCall(this.#router, fields);
     const { promise, resolve, reject } = Promise.withResolvers<EdgeAnswer>();
+    const answer: Mutable<PendingAnswer> = {
+      answer: promise,
+      cancel: () => pending.cancel(),
+      waitedMs: undefined,
+    };
     const pending = this.#router.dispatch({
       ...fields,
       hedge: false,
       onEnd: (outcome, stats) => {
+        answer.waitedMs = waitedMsOf(stats);
         if (outcome.ok) resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
         else reject(outcome.error);
       },
     });
-    return { answer: promise, cancel: () => pending.cancel() };
+    return answer;
   }
 
   readiness(): { readonly ready: boolean; readonly reason: string } {
@@ -72,14 +82,28 @@ export function toApplicationSpec(graph: ApplicationGraph): ApplicationSpec {
     version: graph.version,
     route: graph.route,
     deadlineMs: graph.deadlineMs,
+    maxInFlight: capacityOf(ingress),
     kind: graph.routes.length === 0 ? "fetch" : "routes",
-    routes: graph.routes.map(({ httpMethod, path, method, fallback }) => ({
+    routes: graph.routes.map(({ httpMethod, path, method, fallback, priority }) => ({
       method: httpMethod,
       path,
       handler: method,
       takesBody: httpMethod !== "GET",
       idempotent: typeof idempotent === "boolean" ? idempotent : idempotent.includes(method),
+      priority,
       ...(fallback === undefined ? {} : { fallback }),
     })),
   };
+}
+
+/** Calls that were given up at the edge, and count no more there, are still worked on for a while. */
+const SHARE_FOR_THE_EDGE = 0.8;
+
+/**
+ * How many requests can be under way before a replica of the ingress refuses one. Bounds inside are safety stops: what the
+ * edge lets in must not reach them. Replicas do not add up: while one of them has time, all calls may be sent to that
+ * one. Other deployments are not looked at: who gives one a smaller bound than the ingress wants calls to be refused there.
+ */
+function capacityOf(ingress: DeploymentSpec | undefined): number {
+  return Math.max(1, Math.floor(SHARE_FOR_THE_EDGE * (ingress?.options.maxOngoingRequests ?? 0)));
 }

@@ -6,6 +6,7 @@ import { TakenCredit } from "../policy/stream-credit.ts";
 import type { Router } from "../router/router.ts";
 import type { CallOutcome, CallStats } from "../wire/messages.ts";
 import { toAnswer, toHead } from "./edge-answer.ts";
+import { waitedMsOf } from "./waited.ts";
 
 /** The call itself, as the router is given it. */
 export interface CallFields extends RequestScope {
@@ -20,6 +21,7 @@ export interface CallFields extends RequestScope {
  */
 export class StreamedCall implements PendingAnswer, EdgeStream {
   readonly answer: Promise<EdgeAnswer>;
+  waitedMs: number | undefined;
   readonly #resolve: (answer: EdgeAnswer) => void;
   readonly #reject: (error: TuttiError) => void;
   readonly #pending: PendingStream;
@@ -78,11 +80,12 @@ export class StreamedCall implements PendingAnswer, EdgeStream {
     else this.#sink.onChunk(value as Uint8Array);
   }
 
-  #onEnd(outcome: CallOutcome, { runUs }: CallStats): void {
+  #onEnd(outcome: CallOutcome, stats: CallStats): void {
+    this.waitedMs = waitedMsOf(stats);
     if (this.#head !== undefined) {
       this.#end = { error: outcome.ok ? undefined : outcome.error };
       this.#sink?.onEnd(this.#end.error);
-    } else if (outcome.ok) this.#resolve(toAnswer(outcome.value as HttpReply, runUs / 1000));
+    } else if (outcome.ok) this.#resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
     else this.#reject(outcome.error);
   }
 }

@@ -26,7 +26,7 @@ export interface Plant {
   readonly answerMs?: number;
   /** The call ends at once with this error, having started. */
   readonly throws?: string;
-  /** The call is taken and never answered. */
+  /** The call is taken and never answered; its caller gives it up by its deadline. */
   readonly neverResolves?: true;
   /** The executor's thread is held so long when the call comes, and with it everything else that is in it. */
   readonly blockMs?: number;

@@ -85,9 +85,8 @@ export class PlantedReplica implements HostedReplica {
     const held: HeldCall = { call, part, from, letGo: () => {} };
     this.#held.add(held);
     if (neverResolves) {
-      // Whose caller has died hears of no cancellation: what is held is nobody's once its deadline has passed.
-      if (call.deadlineAtMs !== Number.POSITIVE_INFINITY)
-        held.letGo = this.#process.at(call.deadlineAtMs, () => this.#held.delete(held));
+      // Its caller gives it up by then, if there still is one; nobody else would ever take it off the books.
+      held.letGo = this.#process.at(call.deadlineAtMs, () => void this.#held.delete(held));
       return;
     }
     const accept = () => {

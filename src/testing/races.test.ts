@@ -230,7 +230,8 @@ describe("any few faults at once", () => {
         await world.close();
       },
     );
-    await fc.assert(run, { numRuns: 40 });
+    // Seeded, as all of it is: what fails once fails again.
+    for (const seed of [1, 12]) await fc.assert(run, { numRuns: 25, seed });
   }, 120_000);
 });
 

@@ -1,7 +1,9 @@
 import type { Application } from "../api/application.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "../runtime/edge-target.ts";
+import { NodeObserver } from "../runtime/node-observer.ts";
 import { keepHealthy, wireNode } from "../runtime/wire-node.ts";
 import { deriveSeed, seededRandom } from "./seeded-random.ts";
 import { SimulatedClient } from "./simulated-client.ts";
@@ -54,10 +56,20 @@ export async function simulate(application: Application, options: SimulationOpti
     onEvent: (event) => record.onEvent(event),
   });
   let target: IngressTarget | undefined;
+  const recorder = new RequestRecorder(seededRandom(deriveSeed(seed, "recorder")));
   const ingress = new Ingress({
     options: http,
     target: { call: (request) => target!.call(request), readiness: () => runner.readiness() },
     log: SILENT,
+    recorder,
+    clock: node,
+  });
+  const observer = new NodeObserver({
+    runner,
+    recorder,
+    counters: router.counters,
+    ingress: () => ingress.counts(),
+    readiness: () => runner.readiness(),
     clock: node,
   });
   const close = async () => {
@@ -77,7 +89,19 @@ export async function simulate(application: Application, options: SimulationOpti
     ingress.setApplications([toApplicationSpec(graph)]);
     node.run(() => fleet.keepSpares());
     const client = new SimulatedClient(outside, (connection) => node.run(() => connect(connection)));
-    return new World({ seed, time, outside, launcher, router, runner, client, record, close });
+    return new World({
+      seed,
+      time,
+      node,
+      outside,
+      launcher,
+      router,
+      runner,
+      observer,
+      client,
+      record,
+      close,
+    });
   } catch (thrown) {
     await close();
     throw thrown;

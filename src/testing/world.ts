@@ -4,7 +4,9 @@ import { createHandle } from "../api/handle-proxy.ts";
 import type { ApplicationRunner } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallCounts, sumCounts } from "../observe/call-counters.ts";
+import type { RequestsQuery, RequestsReport } from "../observe/requests-report.ts";
 import type { Router } from "../router/router.ts";
+import type { NodeObserver } from "../runtime/node-observer.ts";
 import type { Decision } from "./decision.ts";
 import { LoadResult } from "./load-result.ts";
 import { Pending } from "./pending.ts";
@@ -32,11 +34,13 @@ export interface SimulatedLoad {
 export interface WorldParts {
   readonly seed: number;
   readonly time: VirtualTime;
+  readonly node: VirtualProcess;
   /** Where clients are. */
   readonly outside: VirtualProcess;
   readonly launcher: SimulatedLauncher;
   readonly router: Router;
   readonly runner: ApplicationRunner;
+  readonly observer: NodeObserver;
   readonly client: SimulatedClient;
   readonly record: WorldRecord;
   readonly close: () => Promise<void>;
@@ -81,6 +85,19 @@ export class World {
       if (!process.hasEnded) calls += assembled?.router.outstandingCalls ?? 0;
     }
     return calls;
+  }
+
+  /**
+   * What the flight recorder tells: requests that were slow, degraded, failed or refused, each with its cause, and what the
+   * 95th percentile would be without a deployment or with one more replica of it. Default the 20 slowest.
+   */
+  requests(query: Partial<RequestsQuery> = {}): Pending<RequestsReport> {
+    const { time, node, observer } = this.#parts;
+    const whole = { kept: "slow" as const, limit: 20, id: undefined, deployment: undefined, ...query };
+    return new Pending(
+      time,
+      node.run(() => observer.requests(whole)),
+    );
   }
 
   /** Which executor fills which slot. */
@@ -136,9 +153,18 @@ export class World {
     return this.#parts.time.until(this.nowMs + byMs);
   }
 
-  /** Lets time pass until every request has its answer, no replica works on anything, and every slot is filled. */
-  async runUntilIdle(): Promise<void> {
-    await this.#parts.time.untilTrue(() => this.#isIdle);
+  /**
+   * Lets time pass until every request has its answer, no replica works on anything, and every slot is filled.
+   *
+   * @param withinMs how long that may take. Default a minute.
+   * @throws TuttiError `DeadlineExceeded`, saying what is not idle.
+   */
+  async runUntilIdle(withinMs = 60_000): Promise<void> {
+    const endAtMs = this.nowMs + withinMs;
+    await this.#parts.time.untilTrue(() => this.#busy().length === 0 || this.nowMs >= endAtMs);
+    const busy = this.#busy();
+    if (busy.length === 0) return;
+    throw new TuttiError("DeadlineExceeded", `not idle after ${withinMs} ms: ${busy.join(", ")}`);
   }
 
   /** Does something when so much time has passed, while something else is awaited. */
@@ -189,16 +215,22 @@ export class World {
     return answer;
   }
 
-  get #isIdle(): boolean {
+  /** What is not idle, in words. */
+  #busy(): string[] {
     const { client, launcher, runner } = this.#parts;
-    return (
-      client.open === 0 &&
-      runner.placements().every(({ executor }) => executor !== undefined) &&
-      launcher.executors.every(({ assembled, process, hasEnded }) => {
-        // One whose process has ended is done with when its node has heard of that.
-        return process.hasEnded ? hasEnded : assembled === undefined || assembled.host.replicas.ongoing === 0;
-      })
-    );
+    const busy = client.open === 0 ? [] : [`${client.open} requests`];
+    for (const { slot, executor } of runner.placements())
+      if (executor === undefined) busy.push(`${slot} is empty`);
+    for (const { id, assembled, process, hasEnded } of launcher.executors) {
+      if (process.hasEnded) {
+        if (!hasEnded) busy.push(`the node has not heard of the end of ${id}`);
+        continue;
+      }
+      for (const { deployment, ongoing } of assembled?.host.replicas.all() ?? []) {
+        if (ongoing > 0) busy.push(`${ongoing} calls in ${deployment} of ${id}`);
+      }
+    }
+    return busy;
   }
 
   #executor(name: string): SimulatedExecutor {

@@ -267,6 +267,7 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
       queueUs: frame.readUInt32LE(at + 8),
       runUs: frame.readUInt32LE(at + 12),
       batchItems: frame.readUInt16LE(at + 16),
+      waitedUs: frame.readUInt32LE(at + 28),
     };
     if (status === ReplyStatus.rows) {
       const rows = rowsOf(payload, frame.readUInt32LE(at + 20), frame.readUInt32LE(at + 24));

@@ -164,7 +164,7 @@ export function encodeReplies(
     frame[at + 19] = part;
     frame.writeUInt32LE(firstRow, at + 20);
     frame.writeUInt32LE(rows, at + 24);
-    frame.writeUInt32LE(0, at + 28);
+    frame.writeUInt32LE(toU32(stats.waitedUs ?? 0), at + 28);
   }
   at = costsAt;
   for (const cost of load.costs) {

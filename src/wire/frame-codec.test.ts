@@ -133,7 +133,7 @@ describe("encodeReplies and decodeFrame", () => {
   const anyReply = fc.record({
     id: u32,
     part: fc.integer({ min: 0, max: 255 }),
-    stats: fc.record({ queueUs: u32, runUs: u32, batchItems: u16 }),
+    stats: fc.record({ queueUs: u32, runUs: u32, batchItems: u16, waitedUs: u32 }),
     status: fc.constantFrom(ReplyStatus.value, ReplyStatus.error),
     payload: fc.nat(),
   });
@@ -201,7 +201,12 @@ describe("encodeReplies and decodeFrame", () => {
     const reply = { ...rowsReply(1, 0, 0), status: ReplyStatus.value, stats };
     const load = { backlogUs: 1e12, queuedItems: -3, busyFraction: 7, costs: [] };
     const message = decoded(encodeReplies([reply], [encodeValue(1)], load), "replies");
-    expect(message.replies[0]!.stats).toEqual({ queueUs: 0, runUs: 0xffff_ffff, batchItems: 0xffff });
+    expect(message.replies[0]!.stats).toEqual({
+      queueUs: 0,
+      runUs: 0xffff_ffff,
+      batchItems: 0xffff,
+      waitedUs: 0,
+    });
     expect(message.load).toEqual({ backlogUs: 0xffff_ffff, queuedItems: 0, busyFraction: 1, costs: [] });
   });
 });

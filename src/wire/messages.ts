@@ -36,6 +36,8 @@ export interface CallStats {
   readonly queueUs: number;
   readonly runUs: number;
   readonly batchItems: number;
+  /** Of `runUs`, what it waited for calls that it made itself; absent where none were made. */
+  readonly waitedUs?: number;
 }
 
 export const NO_STATS: CallStats = Object.freeze({ queueUs: 0, runUs: 0, batchItems: 1 });

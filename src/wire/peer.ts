@@ -286,6 +286,11 @@ export class Peer {
     return this.#streams.open(id, source);
   }
 
+  /** Sends what is waiting now, and not at the end of the tick. */
+  flush(): void {
+    this.#flush();
+  }
+
   /** Sends what is waiting, then ends the connection; outstanding calls end as `PeerClosed`. */
   close(): void {
     this.#flush();

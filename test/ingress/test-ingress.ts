@@ -22,6 +22,8 @@ export const OK: EdgeAnswer = {
 export class TargetWithKnobs implements IngressTarget {
   readonly requests: EdgeRequest[] = [];
   readonly cancelled: string[] = [];
+  /** How long its calls say that they have waited. */
+  waitedMs: number | undefined;
   ready = { ready: true, reason: "all replicas are healthy" };
   respond: (request: EdgeRequest) => Promise<EdgeAnswer> = async (request) => {
     const { application, routeIndex, method, params, query, body } = request;
@@ -31,7 +33,11 @@ export class TargetWithKnobs implements IngressTarget {
 
   call(request: EdgeRequest): PendingAnswer {
     this.requests.push(request);
-    return { answer: this.respond(request), cancel: () => this.cancelled.push(request.requestId) };
+    return {
+      answer: this.respond(request),
+      cancel: () => this.cancelled.push(request.requestId),
+      waitedMs: this.waitedMs,
+    };
   }
 
   readiness(): { ready: boolean; reason: string } {
@@ -58,10 +64,11 @@ export const OFFERS: ApplicationSpec = {
   version: "1",
   route: "/offers",
   deadlineMs: 5000,
+  maxInFlight: 1000,
   kind: "routes",
   routes: [
-    { method: "POST", path: "/:game", handler: "offer", takesBody: true, idempotent: true },
-    { method: "GET", path: "/:game", handler: "read", takesBody: false, idempotent: true },
+    { method: "POST", path: "/:game", handler: "offer", takesBody: true, idempotent: true, priority: "high" },
+    { method: "GET", path: "/:game", handler: "read", takesBody: false, idempotent: true, priority: "high" },
   ],
 };
 export const WEB: ApplicationSpec = { ...OFFERS, name: "web", route: "/web", kind: "fetch", routes: [] };

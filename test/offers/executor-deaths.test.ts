@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { treeCpuSeconds } from "../../bench/measure/process-tree.ts";
+import { ForeignCpu } from "../../chaos/foreign-cpu.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { type ExecutorKind, kindOf, type SeenExecutor } from "../support/processes.ts";
 import { TempFolder } from "../support/temp-folder.ts";
@@ -8,12 +10,14 @@ import { directOutputs, meanOf, players, startOffers, writePlayers } from "./off
 import { allRight, OffersLoad, type Tally } from "./offers-load.ts";
 
 const RATE = 200;
-/** What one kill of each kind must reach where the processor is ours; it takes about 350 ms on an idle machine. */
-const FULL_STRENGTH_AIM_MS = 1000;
-/** What every kill must reach, whatever else runs. */
-const FULL_STRENGTH_WITHIN_MS = 5000;
+/** From every kill, where the processor is ours; it takes about 350 ms on an idle machine. */
+const FULL_STRENGTH_WITHIN_MS = 1000;
+/** The same, whatever else runs. */
+const STARVED_WITHIN_MS = 5000;
 /** A process that is ready to run waits this long only where others take all of the processor. */
 const STARVED_LAG_MS = 75;
+/** Of all cores, what others than Tutti and this process use. */
+const STARVED_CPU_FRACTION = 0.2;
 const MAX_RUNS = 3;
 const KILLS_OF_EACH_KIND = Number(process.env["TUTTI_TEST_KILLS"] ?? 2);
 /** Two lanes, two code executors and one spare. */
@@ -92,10 +96,12 @@ interface Run {
   readonly tally: Tally;
   readonly recoveries: readonly Recovery[];
   readonly worstLagMs: number;
+  readonly foreignCpuFraction: number;
 }
 
 /** A load, and one kill after the other in the middle of it. */
 async function runWithKills(which: ExecutorKind): Promise<Run> {
+  const cpu = new ForeignCpu(() => treeCpuSeconds(offers.pid));
   const load = new OffersLoad(client, population, expected, RATE);
   await waitFor(() => load.answered >= RATE / 2, { what: "the load to run" });
   const recoveries: Recovery[] = [];
@@ -105,14 +111,18 @@ async function runWithKills(which: ExecutorKind): Promise<Run> {
     await waitFor(() => load.answered >= answered + RATE / 2, { what: "the load to go on" });
     await waitFor(allConnected, { what: "everybody to be connected again" });
   }
-  return { tally: await load.stop(), recoveries, worstLagMs: load.worstLagMs };
+  const tally = await load.stop();
+  return { tally, recoveries, worstLagMs: load.worstLagMs, foreignCpuFraction: cpu.fraction() };
 }
 
-const isStarved = ({ worstLagMs }: Run): boolean => worstLagMs > STARVED_LAG_MS;
+const isStarved = ({ worstLagMs, foreignCpuFraction }: Run): boolean =>
+  worstLagMs > STARVED_LAG_MS || foreignCpuFraction > STARVED_CPU_FRACTION;
+
+const slowestMs = ({ recoveries }: Run): number => Math.max(...recoveries.map(({ fullMs }) => fullMs));
 
 /**
- * An answer that is late because other programs had the processor says nothing of Tutti: a run during which this very
- * process was held up, and which did not pass, is made anew. Wrong and failed answers have no such excuse.
+ * What is late because other programs had the processor says nothing of Tutti: a run that was starved, and did not
+ * pass, is made anew. Wrong and failed answers have no such excuse.
  */
 async function fairRun(which: ExecutorKind): Promise<Run> {
   for (let attempt = 1; ; attempt++) {
@@ -120,16 +130,17 @@ async function fairRun(which: ExecutorKind): Promise<Run> {
     report(which, run);
     const { sent, right, wrong, failed } = run.tally;
     const isExcused = isStarved(run) && wrong === 0 && failed === 0;
-    if (right === sent || !isExcused || attempt === MAX_RUNS) return run;
+    const passes = right === sent && slowestMs(run) < FULL_STRENGTH_WITHIN_MS;
+    if (passes || !isExcused || attempt === MAX_RUNS) return run;
   }
 }
 
-function report(which: ExecutorKind, { tally, recoveries, worstLagMs }: Run): void {
-  const { sent, right, wrong, degraded, failed, slowestMs } = tally;
+function report(which: ExecutorKind, { tally, recoveries, worstLagMs, foreignCpuFraction }: Run): void {
+  const { sent, right, wrong, degraded, failed } = tally;
   const list = (times: number[]) => times.map(Math.round).join(", ");
   console.log(
     `${which} killed ${recoveries.length} times under ${RATE} requests/s: sent ${sent}, right ${right}, wrong ${wrong}, ` +
-      `degraded ${degraded}, failed ${failed}, slowest ${slowestMs} ms, own lag ${Math.round(worstLagMs)} ms; ` +
+      `degraded ${degraded}, failed ${failed}, slowest ${tally.slowestMs} ms, own lag ${Math.round(worstLagMs)} ms, others had ${Math.round(100 * foreignCpuFraction)} % of the processor; ` +
       `replicas ready after ${list(recoveries.map(({ replicasMs }) => replicasMs))} ms, ` +
       `full strength after ${list(recoveries.map(({ fullMs }) => fullMs))} ms`,
   );
@@ -140,12 +151,10 @@ describe("kill -9 of an executor under load", () => {
     "costs no offer and gives no wrong answer when it is a %s, and full strength is soon back",
     async (which) => {
       const run = await fairRun(which);
-      const { tally, recoveries } = run;
+      const { tally } = run;
       expect(tally).toEqual(allRight(tally));
       expect(tally.sent).toBeGreaterThan(RATE);
-      const fullMs = recoveries.map((recovery) => recovery.fullMs);
-      if (!isStarved(run)) expect(Math.min(...fullMs)).toBeLessThan(FULL_STRENGTH_AIM_MS);
-      expect(Math.max(...fullMs)).toBeLessThan(FULL_STRENGTH_WITHIN_MS);
+      expect(slowestMs(run)).toBeLessThan(isStarved(run) ? STARVED_WITHIN_MS : FULL_STRENGTH_WITHIN_MS);
     },
   );
 

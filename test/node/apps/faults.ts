@@ -4,6 +4,7 @@ import { application, deployment, type HttpRequestInfo } from "tutti";
 /** Ways in which user code can harm its own process. Two replicas, each in an executor of its own. */
 class Faulty {
   readonly #ballast: Buffer[] = [];
+  #isSick = false;
 
   who() {
     return process.pid;
@@ -31,6 +32,16 @@ class Faulty {
     return process.pid;
   }
 
+  /** From now on its health checks fail. */
+  sicken() {
+    this.#isSick = true;
+    return process.pid;
+  }
+
+  checkHealth(): void {
+    if (this.#isSick) throw new Error("the disk is full");
+  }
+
   /** A promise that nobody waits for. */
   forget() {
     void Promise.reject(new Error("nobody caught me"));
@@ -41,7 +52,11 @@ class Faulty {
 export default application({
   name: "faults",
   deadlineMs: 15_000,
-  ingress: deployment(Faulty, { replicas: 2, idempotent: ["who", "poison"] }).bind(),
+  ingress: deployment(Faulty, {
+    replicas: 2,
+    idempotent: ["who", "poison"],
+    healthCheck: { periodMs: 100 },
+  }).bind(),
   http: {
     "GET /who": "who",
     "GET /sleep": "sleep",
@@ -49,5 +64,6 @@ export default application({
     "GET /poison": "poison",
     "GET /swell": "swell",
     "GET /forget": "forget",
+    "GET /sicken": "sicken",
   },
 });

@@ -1,0 +1,54 @@
+import type { Family } from "../reference/paths.ts";
+import type { Effort } from "./offers-plan.ts";
+
+export interface OverloadPlan {
+  /** The p95 that a level of the closed loop must meet to count as capacity, as in the suite `offers`. */
+  readonly limitMs: number;
+  /** An answer is good when it comes within this time of the intended sending; also the bound on the p95 of the admitted. */
+  readonly admittedLimitMs: number;
+  readonly families: readonly Family[];
+  readonly rounds: number;
+  /** Arrival rates, as multiples of the capacity measured in the same visit. */
+  readonly multiples: readonly number[];
+  /** So many requests can be out at a time; more would only wait in the generator. */
+  readonly maxConnections: number;
+  readonly processes: number;
+  readonly warmUpMs: number;
+  readonly rampMs: number;
+  /** Of the capacity search; windows of overload are `overloadWindowMs` long, after a ramp of `overloadRampMs`. */
+  readonly windowMs: number;
+  readonly overloadRampMs: number;
+  readonly overloadWindowMs: number;
+  readonly drainMs: number;
+  readonly searchPrecision: number;
+  readonly probes: number;
+}
+
+export function overloadPlan(options: {
+  readonly effort: Effort;
+  readonly families: readonly Family[];
+  readonly rounds: number | undefined;
+}): OverloadPlan {
+  const isQuick = options.effort === "quick";
+  return {
+    limitMs: 50,
+    admittedLimitMs: 100,
+    families: options.families,
+    rounds: options.rounds ?? (isQuick ? 1 : 5),
+    multiples: [1, 2, 3, 4],
+    maxConnections: 512,
+    processes: 2,
+    warmUpMs: isQuick ? 2_500 : 5_000,
+    rampMs: 500,
+    windowMs: isQuick ? 1_600 : 2_500,
+    // The limit is found within the ramp: what is measured is the overload that stands.
+    overloadRampMs: isQuick ? 1_200 : 2_000,
+    overloadWindowMs: isQuick ? 2_000 : 4_000,
+    drainMs: 1_500,
+    searchPrecision: isQuick ? 1.3 : 1.15,
+    probes: isQuick ? 4 : 6,
+  };
+}
+
+/** Where the search for capacity begins: it only saves probes. */
+export const firstConnections = (family: Family): number => (family === "trees" ? 128 : 48);

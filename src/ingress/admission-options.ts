@@ -1,0 +1,46 @@
+import {
+  duration,
+  type Fields,
+  flag,
+  fraction,
+  optional,
+  resolveOptions,
+  wholeNumber,
+} from "../config/option-fields.ts";
+
+/** How the edge decides what to take in; what its words mean is in the guide to admission. */
+export interface AdmissionOptions {
+  /** False: everything is taken in, until replicas refuse. Default true. */
+  readonly enabled?: boolean;
+  /** Median time that requests may wait for others' work before fewer are taken in. Default 50 ms. */
+  readonly maxQueueMs?: number;
+  /** Most requests under way. Default, and at most: four fifths of the ingress's `maxOngoingRequests`. */
+  readonly maxInFlight?: number;
+  /** So many may be under way however long they wait. Default 4. */
+  readonly minInFlight?: number;
+  /** Share of the limit up to which low priority is taken in. Default 0.9. */
+  readonly lowPriorityShare?: number;
+  /** Share of the limit from which on ensembles leave their optional members out. Default 0.75. */
+  readonly leanShare?: number;
+  /** How long a stage of overload is kept after its cause was last seen. Default 1 s. */
+  readonly holdMs?: number;
+}
+
+export interface ResolvedAdmissionOptions extends Required<Omit<AdmissionOptions, "maxInFlight">> {
+  readonly maxInFlight: number | undefined;
+}
+
+const FIELDS: Fields<ResolvedAdmissionOptions> = {
+  enabled: flag(true),
+  maxQueueMs: duration(1, 60_000, 50),
+  maxInFlight: optional(wholeNumber(2, 1_000_000, 0)),
+  minInFlight: wholeNumber(2, 10_000, 4),
+  lowPriorityShare: fraction(0.9),
+  leanShare: fraction(0.75),
+  holdMs: duration(0, 60_000, 1000),
+};
+
+/** @throws TuttiError `InvalidOptions`, naming the option, what was expected and what was found. */
+export function resolveAdmissionOptions(options: AdmissionOptions = {}): Readonly<ResolvedAdmissionOptions> {
+  return resolveOptions("http.admission", FIELDS, options);
+}

@@ -1,0 +1,167 @@
+import { describe, expect, it } from "vitest";
+import { type AdmitOptions, admit, initialAdmit, left, type RequestPriority } from "./admit.ts";
+
+/**
+ * The policy before a service that batches: one lane that takes all that waits, up to a cap, each time it is free. Times
+ * are virtual; arrivals are drawn from a seed.
+ */
+interface Service {
+  readonly fixedMs: number;
+  readonly itemMs: number;
+  readonly maxBatch: number;
+}
+
+interface Phase {
+  readonly untilMs: number;
+  readonly ratePerMs: number;
+  readonly lowShare?: number;
+}
+
+interface Waiting {
+  readonly priority: RequestPriority;
+  readonly arrivedAtMs: number;
+}
+
+interface Passed {
+  readonly limits: readonly number[];
+  /** By phase. */
+  readonly answered: readonly number[];
+  readonly refused: readonly Record<RequestPriority, number>[];
+  readonly latenciesMs: readonly number[][];
+}
+
+const OPTIONS: AdmitOptions = {
+  minInFlight: 4,
+  maxInFlight: 800,
+  maxQueueMs: 40,
+  lowPriorityShare: 0.9,
+  leanShare: 0.75,
+  holdMs: 1000,
+};
+
+/** Like dense models: a run of one costs nearly as much as one of ten. */
+const DENSE: Service = { fixedMs: 12, itemMs: 0.35, maxBatch: 64 };
+/** Like trees: each item costs as much as any other. */
+const TREES: Service = { fixedMs: 0.3, itemMs: 0.2, maxBatch: 64 };
+
+const capacityPerMs = ({ fixedMs, itemMs, maxBatch }: Service) => maxBatch / (fixedMs + itemMs * maxBatch);
+
+function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed {
+  const random = randomFrom(seed);
+  const state = initialAdmit(OPTIONS, 0);
+  const limits: number[] = [];
+  const answered = phases.map(() => 0);
+  const refused = phases.map(() => ({ high: 0, low: 0 }));
+  const latenciesMs: number[][] = phases.map(() => []);
+  let queue: Waiting[] = [];
+  let running:
+    | { readonly arrivals: readonly Waiting[]; readonly startedAtMs: number; readonly endsAtMs: number }
+    | undefined;
+  let phase = 0;
+  let nextArrivalMs = 0;
+  const start = (nowMs: number): void => {
+    if (queue.length === 0) return;
+    const arrivals = queue.slice(0, service.maxBatch);
+    queue = queue.slice(service.maxBatch);
+    running = {
+      arrivals,
+      startedAtMs: nowMs,
+      endsAtMs: nowMs + service.fixedMs + service.itemMs * arrivals.length,
+    };
+  };
+  for (;;) {
+    const endsAtMs = running?.endsAtMs ?? Number.POSITIVE_INFINITY;
+    const nowMs = Math.min(nextArrivalMs, endsAtMs);
+    while (phase < phases.length && nowMs >= phases[phase]!.untilMs) phase += 1;
+    if (phase === phases.length) return { limits, answered, refused, latenciesMs };
+    if (running !== undefined && endsAtMs <= nextArrivalMs) {
+      const { arrivals, startedAtMs } = running;
+      running = undefined;
+      for (const { priority, arrivedAtMs } of arrivals) {
+        const latencyMs = nowMs - arrivedAtMs;
+        answered[phase]! += 1;
+        latenciesMs[phase]!.push(latencyMs);
+        const waitMs = startedAtMs - arrivedAtMs;
+        left(state, OPTIONS, priority, { waitMs, latencyMs, timeoutMs: 1500 }, nowMs);
+      }
+      limits.push(state.limit.limit);
+      start(nowMs);
+      continue;
+    }
+    const { ratePerMs, lowShare = 0 } = phases[phase]!;
+    const priority = random() < lowShare ? "low" : "high";
+    const verdict = admit(state, OPTIONS, priority, nowMs);
+    if (verdict === "refuse" || verdict === "refuse-held") refused[phase]![priority] += 1;
+    else queue.push({ priority, arrivedAtMs: nowMs });
+    if (running === undefined) start(nowMs);
+    nextArrivalMs = nowMs - Math.log(1 - random()) / ratePerMs;
+  }
+}
+
+/** A generator of numbers in [0, 1) that a seed determines (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? 0;
+}
+
+describe.each([
+  ["dense", DENSE],
+  ["trees", TREES],
+])("admission before a service that batches like %s", (_, service) => {
+  const capacity = capacityPerMs(service);
+
+  it("refuses nobody well below capacity", () => {
+    const { refused } = simulate(service, [{ untilMs: 20_000, ratePerMs: capacity * 0.6 }]);
+    expect(refused[0]).toEqual({ high: 0, low: 0 });
+  });
+
+  it.each([1.5, 2, 4])("answers nine tenths of capacity at %d times of it, in bounded time", (times) => {
+    for (const seed of [1, 2, 3]) {
+      const { answered, latenciesMs } = simulate(
+        service,
+        [
+          { untilMs: 2000, ratePerMs: capacity * times },
+          { untilMs: 12_000, ratePerMs: capacity * times },
+        ],
+        seed,
+      );
+      expect(answered[1]! / 10_000).toBeGreaterThan(capacity * 0.9);
+      expect(quantile(latenciesMs[1]!, 0.95)).toBeLessThan(100);
+    }
+  });
+
+  it("recovers: after an overload the limit rises to the top and nobody is refused", () => {
+    const { limits, refused } = simulate(service, [
+      { untilMs: 5000, ratePerMs: capacity * 4 },
+      { untilMs: 12_000, ratePerMs: capacity * 0.5 },
+      { untilMs: 20_000, ratePerMs: capacity * 0.5 },
+    ]);
+    expect(limits.at(-1)).toBe(OPTIONS.maxInFlight);
+    expect(refused[2]).toEqual({ high: 0, low: 0 });
+  });
+
+  it("refuses low priority first: while high alone is well within capacity, nearly none of it is refused", () => {
+    const { refused, answered } = simulate(service, [
+      { untilMs: 3000, ratePerMs: capacity * 2, lowShare: 0.7 },
+      { untilMs: 13_000, ratePerMs: capacity * 2, lowShare: 0.7 },
+    ]);
+    const { high, low } = refused[1]!;
+    expect(high / (high + low)).toBeLessThan(0.02);
+    expect(answered[1]! / 10_000).toBeGreaterThan(capacity * 0.65);
+  });
+
+  it("does not flap: in a standing overload the limit stays within a factor of two", () => {
+    const { limits } = simulate(service, [{ untilMs: 20_000, ratePerMs: capacity * 2 }]);
+    const settled = limits.slice(Math.floor(limits.length / 4));
+    expect(Math.max(...settled) / Math.min(...settled)).toBeLessThan(2);
+  });
+});

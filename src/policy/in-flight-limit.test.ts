@@ -1,0 +1,165 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  allowedWaitMs,
+  beganInWindow,
+  type EndedRequest,
+  endedInWindow,
+  type InFlightLimit,
+  initialLimit,
+  type LimitOptions,
+  noteLoopLag,
+} from "./in-flight-limit.ts";
+
+const OPTIONS: LimitOptions = { minInFlight: 4, maxInFlight: 400, maxQueueMs: 40 };
+
+/** One window in which requests end evenly over 100 ms, all having waited and worked for as long. */
+function pass(
+  state: InFlightLimit,
+  how: { waitMs: number; workMs?: number; ended?: number; inFlight?: number; timeoutMs?: number },
+  fromMs: number,
+): number {
+  const { waitMs, workMs = 5, ended = 100, inFlight = 50, timeoutMs = 1500 } = how;
+  beganInWindow(state, inFlight);
+  let nowMs = fromMs;
+  for (let i = 1; i <= ended; i++) {
+    nowMs = fromMs + (100 * i) / ended;
+    endedInWindow(state, OPTIONS, { waitMs, latencyMs: waitMs + workMs, timeoutMs }, inFlight, nowMs);
+  }
+  return nowMs;
+}
+
+const anyOptions = fc.record({
+  minInFlight: fc.integer({ min: 2, max: 50 }),
+  maxInFlight: fc.integer({ min: 2, max: 2000 }),
+  maxQueueMs: fc.double({ min: 1, max: 200, noNaN: true }),
+});
+const anyEnd = fc.record({
+  waitMs: fc.double({ min: -1, max: 5000, noNaN: true }),
+  latencyMs: fc.double({ min: 0, max: 5000, noNaN: true }),
+  timeoutMs: fc.double({ min: 1, max: 30_000, noNaN: true }),
+});
+const anyHistory = fc.array(
+  fc.record({
+    afterMs: fc.double({ min: 0, max: 400, noNaN: true }),
+    inFlight: fc.integer({ min: 0, max: 3000 }),
+    lagMs: fc.double({ min: 0, max: 500, noNaN: true }),
+    ended: fc.option(anyEnd, { nil: undefined }),
+  }),
+  { maxLength: 300 },
+);
+
+describe("the in-flight limit", () => {
+  it("A1: stays within its bounds, whatever is told to it", () => {
+    fc.assert(
+      fc.property(anyOptions, anyHistory, (options, history) => {
+        const state = initialLimit(options, 0);
+        const highest = Math.max(options.minInFlight, options.maxInFlight);
+        let nowMs = 0;
+        for (const { afterMs, inFlight, lagMs, ended } of history) {
+          nowMs += afterMs;
+          beganInWindow(state, inFlight);
+          noteLoopLag(state, lagMs);
+          endedInWindow(state, options, ended, inFlight, nowMs);
+          expect(state.limit).toBeGreaterThanOrEqual(options.minInFlight);
+          expect(state.limit).toBeLessThanOrEqual(highest);
+        }
+      }),
+    );
+  });
+
+  it("begins at the top, since what comes first is a burst", () => {
+    expect(initialLimit(OPTIONS, 0).limit).toBe(400);
+  });
+
+  it("A2: one window with a long wait changes nothing, two in a row do", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = pass(state, { waitMs: 200 }, 0);
+    expect(state.limit).toBe(400);
+    nowMs = pass(state, { waitMs: 1 }, nowMs);
+    nowMs = pass(state, { waitMs: 200 }, nowMs);
+    expect(state.limit).toBe(400);
+    pass(state, { waitMs: 200 }, nowMs);
+    expect(state.limit).toBeLessThan(400);
+  });
+
+  it("falls to what Little's law says is carried at the wait allowed, and not below while that comes back", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    // 1 a ms, of 5 ms work: 45 under way make a wait of 40 ms. The waits still told are those of the burst before.
+    for (let i = 0; i < 10; i++) nowMs = pass(state, { waitMs: 200, inFlight: 50 }, nowMs);
+    expect(state.limit).toBeGreaterThan(40);
+    expect(state.limit).toBeLessThan(46);
+  });
+
+  it("does not fall by more than half of what was under way in one window", () => {
+    const state = initialLimit(OPTIONS, 0);
+    const stalled = { waitMs: 2000, ended: 20, inFlight: 300 };
+    let nowMs = pass(state, stalled, 0);
+    nowMs = pass(state, stalled, nowMs);
+    expect(state.limit).toBe(150);
+  });
+
+  it("rises again to the top when waits are short, in use or not", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 10; i++) nowMs = pass(state, { waitMs: 200, ended: 20 }, nowMs);
+    expect(state.limit).toBeLessThan(20);
+    let windows = 0;
+    for (; state.limit < 400 && windows < 100; windows++) {
+      nowMs = pass(state, { waitMs: 2, ended: 20, inFlight: 1 }, nowMs);
+    }
+    expect(windows).toBeLessThan(25);
+  });
+
+  it("does not fall for work that takes long: a slow store or a member that never answers is no overload", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 20; i++) nowMs = pass(state, { waitMs: 3, workMs: 1470, inFlight: 400 }, nowMs);
+    expect(state.limit).toBe(400);
+  });
+
+  it("lets requests that wait long even alone wait twice as long in company", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 3; i++) nowMs = pass(state, { waitMs: 190, inFlight: 2, timeoutMs: 5000 }, nowMs);
+    expect(state.aloneMs).toBeCloseTo(190, -1.5);
+    expect(allowedWaitMs(state, OPTIONS, 5000, 0)).toBeGreaterThan(300);
+    for (let i = 0; i < 5; i++) nowMs = pass(state, { waitMs: 300, inFlight: 60, timeoutMs: 5000 }, nowMs);
+    expect(state.limit).toBe(400);
+  });
+
+  it("takes nothing for alone that was seen in company", () => {
+    const state = initialLimit(OPTIONS, 0);
+    pass(state, { waitMs: 500, inFlight: 300 }, 0);
+    expect(state.aloneMs).toBeUndefined();
+    expect(allowedWaitMs(state, OPTIONS, 1500, 0)).toBe(40);
+  });
+
+  it("allows at most half of the time that requests are given", () => {
+    const state = initialLimit(OPTIONS, 0);
+    expect(allowedWaitMs(state, OPTIONS, 50, 0)).toBe(25);
+    expect(allowedWaitMs(state, OPTIONS, 0, 0)).toBe(1);
+  });
+
+  it("takes what the edge's own loop is behind from the wait allowed, but not all of it", () => {
+    const state = initialLimit(OPTIONS, 0);
+    expect(allowedWaitMs(state, OPTIONS, 1500, 5)).toBe(30);
+    expect(allowedWaitMs(state, OPTIONS, 1500, 500)).toBe(10);
+  });
+
+  it("waits for a few samples, but not longer than a second, before it judges", () => {
+    const state = initialLimit(OPTIONS, 0);
+    const ended: EndedRequest = { waitMs: 3, latencyMs: 8, timeoutMs: 1500 };
+    expect(endedInWindow(state, OPTIONS, ended, 1, 500)).toBe(false);
+    expect(endedInWindow(state, OPTIONS, undefined, 1, 999)).toBe(false);
+    expect(endedInWindow(state, OPTIONS, ended, 1, 1000)).toBe(true);
+    expect(state.waitMs).toBeGreaterThan(2);
+  });
+
+  it("learns nothing of windows in which nothing is known of any request", () => {
+    const state = initialLimit(OPTIONS, 0);
+    for (let i = 1; i <= 100; i++) endedInWindow(state, OPTIONS, undefined, 400, i * 100);
+    expect(state.limit).toBe(400);
+  });
+});

@@ -1,0 +1,213 @@
+import { addWait, clearWaits, emptyWaits, medianWaitMs, type WaitHistogram } from "./wait-histogram.ts";
+
+/**
+ * How many requests may be under way at a time, so that none waits for longer than it should.
+ *
+ * A limiter that compares latencies alone takes waiting for overload, and here waiting is how batches form: throughput
+ * rises with it up to a point. So the two parts of a latency are kept apart. What a request *waited* for others' work
+ * is bounded; what was its own *work* is not, so that a slow feature store or a member that never answers does not
+ * close the door. By Little's law the requests under way that make the median wait just as long as it may be are
+ *
+ *     completions per ms x (wait allowed + work)
+ *
+ * which is where the limit goes when the wait is longer than allowed. It is the gradient rule (Netflix's Gradient2,
+ * Envoy's adaptive concurrency) at rest, and it does not fall further while what was admitted before it fell comes
+ * back. While the wait is shorter than allowed the limit rises, whether it is in use or not: a burst is taken in and
+ * only a queue that stands is cut (CoDel, Nichols and Jacobson 2012).
+ *
+ * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
+ * - **A2** It falls only when the median wait was longer than allowed in two windows in a row, and rises after each in
+ *   which it was not: one pause of the machine is no overload.
+ * - **A3** Memory is bounded, whatever the load.
+ *
+ * Pure: time is an argument, nothing is scheduled. Times in ms.
+ */
+export interface InFlightLimit {
+  /** A fraction of it is kept, or a small limit would never rise; who asks takes it rounded down. */
+  limit: number;
+  /** Median wait of the last window. */
+  waitMs: number;
+  /** Median wait while hardly anything else is under way: that of members for each other. Undefined until seen. */
+  aloneMs: number | undefined;
+  /** The last window's wait was longer than allowed. */
+  wasTooLong: boolean;
+  window: LimitWindow;
+}
+
+interface LimitWindow {
+  startedAtMs: number;
+  ended: number;
+  peakInFlight: number;
+  refused: boolean;
+  workSumMs: number;
+  timeoutSumMs: number;
+  lagSumMs: number;
+  lags: number;
+  readonly waits: WaitHistogram;
+}
+
+export interface LimitOptions {
+  readonly minInFlight: number;
+  readonly maxInFlight: number;
+  readonly maxQueueMs: number;
+}
+
+/** What is known of a request that has been answered. */
+export interface EndedRequest {
+  /** How long it waited for others' work. */
+  readonly waitMs: number;
+  /** From its admission to its answer. */
+  readonly latencyMs: number;
+  /** The time that it was given. */
+  readonly timeoutMs: number;
+}
+
+const SHORTEST_WINDOW_MS = 100;
+/** A median of fewer says little; a service with little traffic gets longer windows. */
+const WANTED_SAMPLES = 20;
+const LONGEST_WINDOW_MS = 1000;
+/** The request that just misses a batch waits for it, and then in its own: twice what it waits alone. */
+const TIMES_ALONE = 2;
+/** A wait beyond this share of the deadline leaves too little for the rest. */
+const SHARE_OF_DEADLINE = 0.5;
+/** A request waits for the edge's event loop twice: to be read, and for its answer to be. */
+const LOOP_PASSES = 2;
+/** The edge may be behind for reasons that letting in fewer does not mend, such as very many refusals. */
+const SHARE_DESPITE_LAG = 0.25;
+/** One window changes the limit by these factors at most; falling, from as many as really were under way. */
+const STEEPEST_FALL = 0.5;
+const STEEPEST_RISE = 1.2;
+/** From this share on a limit counts as used up. */
+const USED_SHARE = 0.85;
+const ALONE_FORGETTING = 0.1;
+
+export function initialLimit({ minInFlight, maxInFlight }: LimitOptions, nowMs: number): InFlightLimit {
+  return {
+    // From the top: what comes before anything is known is a burst.
+    limit: Math.max(minInFlight, maxInFlight),
+    waitMs: 0,
+    aloneMs: undefined,
+    wasTooLong: false,
+    window: emptyWindow(nowMs),
+  };
+}
+
+/** Counts a request that was admitted. */
+export function beganInWindow({ window }: InFlightLimit, inFlight: number): void {
+  if (inFlight > window.peakInFlight) window.peakInFlight = inFlight;
+}
+
+/**
+ * Counts a request that has ended, and moves the limit when the window is over.
+ *
+ * @param ended undefined when nothing is known of how it went: it was given up, or ended by its deadline.
+ * @param inFlight how many are left.
+ * @returns true when the limit was looked at anew.
+ */
+export function endedInWindow(
+  state: InFlightLimit,
+  options: LimitOptions,
+  ended: EndedRequest | undefined,
+  inFlight: number,
+  nowMs: number,
+): boolean {
+  const { window } = state;
+  window.ended += 1;
+  if (ended !== undefined) {
+    const { waitMs, latencyMs, timeoutMs } = ended;
+    const boundedMs = Math.min(Math.max(0, waitMs), latencyMs);
+    addWait(window.waits, boundedMs);
+    window.workSumMs += latencyMs - boundedMs;
+    window.timeoutSumMs += timeoutMs;
+  }
+  const elapsedMs = nowMs - window.startedAtMs;
+  const samples = window.waits.total;
+  if (elapsedMs < SHORTEST_WINDOW_MS || samples === 0) return false;
+  if (samples < WANTED_SAMPLES && elapsedMs < LONGEST_WINDOW_MS) return false;
+  moveLimit(state, options, elapsedMs);
+  resetWindow(window, inFlight, nowMs);
+  return true;
+}
+
+/** Somebody was refused: a limit that is not used up must not rise for that. */
+export function noteRefusal({ window }: InFlightLimit): void {
+  window.refused = true;
+}
+
+/** How late the edge's own event loop was, now and then. */
+export function noteLoopLag({ window }: InFlightLimit, lateMs: number): void {
+  window.lagSumMs += lateMs;
+  window.lags += 1;
+}
+
+/** The longest median wait that is not too long, in ms. */
+export function allowedWaitMs(
+  { aloneMs }: InFlightLimit,
+  { maxQueueMs }: LimitOptions,
+  timeoutMs: number,
+  loopLagMs: number,
+): number {
+  const longest = Math.max(maxQueueMs, TIMES_ALONE * (aloneMs ?? 0));
+  const allowed = Math.min(longest, SHARE_OF_DEADLINE * timeoutMs);
+  return Math.max(1, SHARE_DESPITE_LAG * allowed, allowed - LOOP_PASSES * loopLagMs);
+}
+
+function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: number): void {
+  const { window } = state;
+  const samples = window.waits.total;
+  const waitMs = medianWaitMs(window.waits);
+  state.waitMs = waitMs;
+  learnAlone(state, options, waitMs);
+  const loopLagMs = window.lags === 0 ? 0 : window.lagSumMs / window.lags;
+  const allowedMs = allowedWaitMs(state, options, window.timeoutSumMs / samples, loopLagMs);
+  const workMs = window.workSumMs / samples;
+  const isTooLong = waitMs > allowedMs;
+  if (!isTooLong) {
+    // Low priority that is held back leaves places free, and waits short, while there is far too much to do.
+    if (!window.refused || window.peakInFlight >= USED_SHARE * state.limit)
+      state.limit = 1 + state.limit * (1 + (STEEPEST_RISE - 1) * (1 - waitMs / allowedMs));
+  } else if (state.wasTooLong) {
+    const carried = (window.ended / elapsedMs) * (allowedMs + workMs);
+    const lowest = STEEPEST_FALL * Math.min(state.limit, window.peakInFlight);
+    state.limit = Math.min(state.limit, Math.max(carried, lowest));
+  }
+  state.wasTooLong = isTooLong;
+  state.limit = Math.min(Math.max(options.minInFlight, state.limit), bound(options));
+}
+
+const bound = ({ minInFlight, maxInFlight }: LimitOptions) => Math.max(minInFlight, maxInFlight);
+
+/** Up only by what was seen with hardly anything under way; down by anything, since company never shortens a wait. */
+function learnAlone(state: InFlightLimit, { minInFlight }: LimitOptions, waitMs: number): void {
+  const isAlone = state.window.peakInFlight <= minInFlight;
+  if (state.aloneMs === undefined) {
+    if (isAlone) state.aloneMs = waitMs;
+  } else if (waitMs < state.aloneMs) state.aloneMs = waitMs;
+  else if (isAlone) state.aloneMs += ALONE_FORGETTING * (waitMs - state.aloneMs);
+}
+
+function emptyWindow(nowMs: number): LimitWindow {
+  return {
+    startedAtMs: nowMs,
+    ended: 0,
+    peakInFlight: 0,
+    refused: false,
+    workSumMs: 0,
+    timeoutSumMs: 0,
+    lagSumMs: 0,
+    lags: 0,
+    waits: emptyWaits(),
+  };
+}
+
+function resetWindow(window: LimitWindow, inFlight: number, nowMs: number): void {
+  window.startedAtMs = nowMs;
+  window.ended = 0;
+  window.peakInFlight = inFlight;
+  window.refused = false;
+  window.workSumMs = 0;
+  window.timeoutSumMs = 0;
+  window.lagSumMs = 0;
+  window.lags = 0;
+  clearWaits(window.waits);
+}
