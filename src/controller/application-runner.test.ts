@@ -25,6 +25,7 @@ const WELL: ExecutorStatus = {
   longestRunMs: 0,
   unhealthy: [],
   counts: {},
+  batching: [],
 };
 
 /** An executor that hosts whatever it is told, unless it is told to fail. */

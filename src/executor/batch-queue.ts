@@ -1,5 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
-import { formBatch } from "../policy/form-batch.ts";
+import type { CostTable } from "../policy/cost-table.ts";
+import { soonestMs } from "../policy/release-batch.ts";
 import { Suspicion } from "../policy/suspicion.ts";
 import { type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import type { ReplySink } from "./hosted-replica.ts";
@@ -25,7 +26,6 @@ export type OnLost = (
 export interface BatchQueueLimits {
   readonly maxItems: number;
   readonly maxQueueMs: number | undefined;
-  readonly maxBatchRows: number;
   readonly onLost?: OnLost;
 }
 
@@ -33,7 +33,7 @@ export interface BatchQueueLimits {
  * Calls waiting for one replica, most urgent first: by priority, then by deadline (EDF), then by arrival.
  *
  * Holds D4 (bounded in items; by time through deadlines and `maxQueueMs`) and the executor's part of D2: an item that
- * expired or was cancelled leaves with its reply and never starts.
+ * expired, was cancelled or could not be on time any more leaves with its reply and never starts.
  */
 export class BatchQueue<I> {
   readonly #limits: BatchQueueLimits;
@@ -43,6 +43,10 @@ export class BatchQueue<I> {
 
   constructor(limits: BatchQueueLimits) {
     this.#limits = limits;
+  }
+
+  get items(): readonly QueuedItem<I>[] {
+    return this.#items;
   }
 
   get length(): number {
@@ -91,12 +95,53 @@ export class BatchQueue<I> {
     return true;
   }
 
-  /** The batch to run now (D7), without what has expired or been cancelled; empty when nothing is left to run. */
-  take(predictUs: (rows: number) => number, nowMs: number): QueuedItem<I>[] {
-    this.#dropDead(nowMs);
-    const count = beforeAlone(this.#items, formBatch(this.#items, this.#limits, predictUs, nowMs));
-    const batch = count === this.#items.length ? this.#items : this.#items.slice(0, count);
-    this.#items = count === this.#items.length ? [] : this.#items.slice(count);
+  /**
+   * Ends what has expired, was cancelled, or has waited too long.
+   *
+   * @param costs of a run: what could not be on time even if it was run now, alone, is ended too. Undefined to keep it.
+   * @returns how many were ended for that last reason.
+   */
+  sweep(costs: CostTable | undefined, nowMs: number): number {
+    const { maxQueueMs } = this.#limits;
+    const items = this.#items;
+    const oneRowAtMs = nowMs + (costs === undefined ? 0 : soonestMs(costs, 1));
+    const oldestMs = maxQueueMs === undefined ? Number.NEGATIVE_INFINITY : nowMs - maxQueueMs;
+    const anyCancelled = this.#cancelled.size > 0;
+    let kept = 0;
+    let hopeless = 0;
+    for (let at = 0; at < items.length; at++) {
+      const item = items[at]!;
+      let why: Why | undefined;
+      if (item.deadlineAtMs <= nowMs) why = "expired";
+      else if (anyCancelled && this.#cancelled.get(item.from)?.has(item.call.id) === true) {
+        why = "cancelled";
+      } else if (item.queuedAtMs < oldestMs) why = "refused";
+      else if (
+        item.deadlineAtMs < oneRowAtMs ||
+        (item.rows > 1 && costs !== undefined && item.deadlineAtMs < nowMs + soonestMs(costs, item.rows))
+      ) {
+        why = "hopeless";
+        hopeless += 1;
+      }
+      if (why === undefined) items[kept++] = item;
+      else this.#end(item, why, nowMs);
+    }
+    if (kept < items.length) items.length = kept;
+    if (anyCancelled) this.#cancelled.clear();
+    return hopeless;
+  }
+
+  /** Ends the first `count`, so that those after them can be on time. */
+  giveUp(count: number, nowMs: number): void {
+    for (const item of this.#items.splice(0, count)) this.#end(item, "hopeless", nowMs);
+  }
+
+  /** The first `wanted`, which are to run, or as many of them as may run together. */
+  take(wanted: number): QueuedItem<I>[] {
+    const count = beforeAlone(this.#items, Math.min(wanted, this.#items.length));
+    const all = count >= this.#items.length;
+    const batch = all ? this.#items : this.#items.slice(0, count);
+    this.#items = all ? [] : this.#items.slice(count);
     for (const item of batch) this.#rows -= item.rows;
     return batch;
   }
@@ -110,50 +155,35 @@ export class BatchQueue<I> {
     for (const { from, call, part } of items) from.reply(call.id, { ok: false, error }, NO_STATS, part);
   }
 
-  #dropDead(nowMs: number): void {
-    const { maxQueueMs } = this.#limits;
-    const dead = (item: QueuedItem<I>) =>
-      item.deadlineAtMs <= nowMs ||
-      this.#isCancelled(item) ||
-      (maxQueueMs !== undefined && nowMs - item.queuedAtMs > maxQueueMs);
-    if (this.#items.some(dead)) {
-      const alive: QueuedItem<I>[] = [];
-      for (const item of this.#items) {
-        if (dead(item)) this.#drop(item, nowMs);
-        else alive.push(item);
-      }
-      this.#items = alive;
-    }
-    if (this.#cancelled.size > 0) this.#cancelled.clear();
-  }
-
-  #isCancelled(item: QueuedItem<I>): boolean {
-    return this.#cancelled.size > 0 && this.#cancelled.get(item.from)?.has(item.call.id) === true;
-  }
-
-  #drop(item: QueuedItem<I>, nowMs: number): void {
+  #end(item: QueuedItem<I>, why: Why, nowMs: number): void {
     this.#rows -= item.rows;
-    const queueUs = (nowMs - item.queuedAtMs) * 1000;
-    let error: TuttiError;
-    let ended: Parameters<OnLost>[2];
-    if (item.deadlineAtMs <= nowMs) {
-      error = new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", {
-        started: "no",
-      });
-      ended = "expired";
-    } else if (this.#isCancelled(item)) {
-      error = new TuttiError("Cancelled", "the call was cancelled while it waited", { started: "no" });
-      ended = "cancelled";
-    } else {
-      error = new TuttiError("Overloaded", `the call waited longer than ${this.#limits.maxQueueMs} ms`, {
-        started: "no",
-      });
-      ended = "refused";
+    this.#limits.onLost?.(item, nowMs, why === "hopeless" ? "expired" : why);
+    const stats = { queueUs: (nowMs - item.queuedAtMs) * 1000, runUs: 0, batchItems: 0 };
+    item.from.reply(item.call.id, { ok: false, error: this.#errorOf(item, why, nowMs) }, stats, item.part);
+  }
+
+  #errorOf(item: QueuedItem<I>, why: Why, nowMs: number): TuttiError {
+    const started = "no";
+    switch (why) {
+      case "expired":
+        return new TuttiError("DeadlineExceeded", "the deadline passed while the call waited", { started });
+      case "cancelled":
+        return new TuttiError("Cancelled", "the call was cancelled while it waited", { started });
+      case "refused": {
+        const message = `the call waited longer than ${this.#limits.maxQueueMs} ms`;
+        return new TuttiError("Overloaded", message, { started });
+      }
+      case "hopeless": {
+        const leftMs = Math.round((item.deadlineAtMs - nowMs) * 10) / 10;
+        const message = `with ${leftMs} ms left, the call could not be answered in time`;
+        return new TuttiError("DeadlineExceeded", message, { started });
+      }
     }
-    this.#limits.onLost?.(item, nowMs, ended);
-    item.from.reply(item.call.id, { ok: false, error }, { queueUs, runUs: 0, batchItems: 0 }, item.part);
   }
 }
+
+/** Why an item leaves the queue without having been run; hopeless: it could not be on time any more. */
+type Why = Parameters<OnLost>[2] | "hopeless";
 
 /** An item that must run alone is a batch of its own (D10). */
 function beforeAlone(items: readonly QueuedItem<unknown>[], count: number): number {

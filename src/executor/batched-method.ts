@@ -1,17 +1,12 @@
 import type { Batched } from "../api/batched.ts";
 import { runInContext } from "../api/context.ts";
-import type { Clock } from "../clock/clock.ts";
+import type { CancelTimer, Clock } from "../clock/clock.ts";
 import { failedWhileRunning, TuttiError } from "../errors/tutti-error.ts";
-import { type CostTable, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { NO_STATS } from "../wire/messages.ts";
-import {
-  announceSuspects,
-  BatchQueue,
-  type BatchQueueLimits,
-  type OnLost,
-  type QueuedItem,
-} from "./batch-queue.ts";
+import type { BatchingStatus } from "./batch-decisions.ts";
+import { announceSuspects, type BatchQueueLimits, type OnLost, type QueuedItem } from "./batch-queue.ts";
+import { type Batch, Batcher, type FreeSlot } from "./batcher.ts";
 import type { ReplySink } from "./hosted-replica.ts";
 import type { ServedCall } from "./served-call.ts";
 
@@ -31,67 +26,94 @@ interface RunningBatch {
 const lastDeadlineMs = (items: readonly QueuedItem<BatchedInput>[]): number =>
   items.reduce((last, { deadlineAtMs }) => Math.max(last, deadlineAtMs), 0);
 
-/** The queue and the slots of one `batched` field of one replica; forms a batch when a slot is free (D7). */
-export class BatchedMethod {
+/**
+ * The batcher and the slots of one `batched` field of one replica; forms a batch when a slot is free (D7). With several
+ * slots nothing is awaited: while one runs, who comes next has another.
+ */
+export class BatchedMethod implements FreeSlot {
   readonly name: string;
+  readonly isOnlyWork: boolean;
+  readonly decisions = undefined;
   readonly #run: (inputs: unknown[]) => Promise<unknown[]>;
   readonly #maxConcurrent: number;
-  readonly #queue: BatchQueue<BatchedInput>;
-  readonly #costs: CostTable = emptyCostTable();
+  readonly #batcher: Batcher<BatchedInput>;
   readonly #clock: Clock;
   readonly #running = new Set<RunningBatch>();
   readonly #overdue: DeadlineWatch;
   readonly #onLost: OnLost | undefined;
+  #cancelTimer: CancelTimer | undefined;
   #scheduled = false;
 
-  constructor(
-    name: string,
-    method: Batched<unknown, unknown>,
-    limits: Omit<BatchQueueLimits, "maxBatchRows">,
-    clock: Clock,
-  ) {
+  constructor(name: string, method: Batched<unknown, unknown>, limits: BatchQueueLimits, clock: Clock) {
     this.name = name;
     this.#onLost = limits.onLost;
     this.#clock = clock;
     this.#overdue = new DeadlineWatch((nowMs) => this.#freeOverdue(nowMs), clock);
     this.#run = method;
     this.#maxConcurrent = method.batchedOptions.maxConcurrentBatches;
-    this.#queue = new BatchQueue({ ...limits, maxBatchRows: method.batchedOptions.maxBatchSize });
+    this.isOnlyWork = this.#maxConcurrent === 1;
+    const { maxBatchSize: maxBatchRows } = method.batchedOptions;
+    this.#batcher = new Batcher(name, { ...limits, maxBatchRows }, clock.now());
   }
 
   /** False when the queue is full. */
   push(item: QueuedItem<BatchedInput>): boolean {
-    if (!this.#queue.push(item)) return false;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      // The frame that brought this call may have brought its company: they are all read before a batch is formed.
-      this.#clock.onNextTurn(() => {
-        this.#scheduled = false;
-        this.#fillSlots();
-      });
-    }
+    if (!this.#batcher.push(item)) return false;
+    this.#schedule();
     return true;
   }
 
   withdraw(id: number, part: number, from: ReplySink): void {
-    this.#queue.withdraw(id, part, from, this.#clock.now());
+    this.#batcher.withdraw(id, part, from, this.#clock.now());
   }
 
   get queuedItems(): number {
-    return this.#queue.length;
+    return this.#batcher.length;
+  }
+
+  loadFraction(nowMs: number): number {
+    return this.#batcher.demandFraction(nowMs) / this.#maxConcurrent;
+  }
+
+  status(target: number): BatchingStatus {
+    return this.#batcher.status(target);
   }
 
   close(error: TuttiError): void {
-    this.#queue.clear(error);
+    this.#endWait();
+    this.#batcher.clear(error);
     this.#overdue.close();
   }
 
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // The frame that brought this call may have brought its company: they are all read before a batch is formed.
+    this.#clock.onNextTurn(() => {
+      this.#scheduled = false;
+      this.#fillSlots();
+    });
+  }
+
   #fillSlots(): void {
-    while (this.#running.size < this.#maxConcurrent && this.#queue.length > 0) {
-      const waiting = this.#queue.take((rows) => predictCostUs(this.#costs, rows), this.#clock.now());
-      const items = waiting.filter((item) => !this.#endIfAborted(item));
-      if (items.length > 0) void this.#runBatch(items);
+    this.#endWait();
+    while (this.#running.size < this.#maxConcurrent && this.#batcher.length > 0) {
+      const nowMs = this.#clock.now();
+      const next = this.#batcher.next(this, nowMs);
+      if (next.kind === "wait") {
+        this.#cancelTimer = this.#clock.after(next.untilMs - nowMs, () => this.#fillSlots());
+        return;
+      }
+      if (next.kind === "run") {
+        const items = next.items.filter((item) => !this.#endIfAborted(item));
+        if (items.length > 0) void this.#runBatch(items, next);
+      }
     }
+  }
+
+  #endWait(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   /** What nobody wants any more never starts. */
@@ -105,13 +127,15 @@ export class BatchedMethod {
     return true;
   }
 
-  async #runBatch(items: QueuedItem<BatchedInput>[]): Promise<void> {
+  async #runBatch(items: QueuedItem<BatchedInput>[], formed: Batch<BatchedInput>): Promise<void> {
     const batch: RunningBatch = { freeAtMs: lastDeadlineMs(items) + HUNG_GRACE_MS };
     this.#running.add(batch);
     this.#overdue.add(batch.freeAtMs);
     announceSuspects(items);
+    const startedAtMs = this.#clock.now();
     try {
-      await this.#attempt(items);
+      const runUs = await this.#attempt(items);
+      if (runUs !== undefined) this.#batcher.learnCap(formed, startedAtMs, runUs);
     } finally {
       if (this.#running.delete(batch)) this.#fillSlots();
     }
@@ -128,7 +152,8 @@ export class BatchedMethod {
     return earliestMs;
   }
 
-  async #attempt(items: QueuedItem<BatchedInput>[]): Promise<void> {
+  /** @returns how long the run took, in µs; undefined when it failed, and its items have been dealt with. */
+  async #attempt(items: QueuedItem<BatchedInput>[]): Promise<number | undefined> {
     const startedAtMs = this.#clock.now();
     for (const { input } of items) input.served.startedAtMs = startedAtMs;
     let results: unknown[];
@@ -142,14 +167,16 @@ export class BatchedMethod {
         throw new TuttiError("BatchSizeMismatch", `${this.name}: ${got} for ${items.length} inputs`);
       }
     } catch (thrown) {
-      return this.#failed(items, failedWhileRunning(thrown));
+      await this.#failed(items, failedWhileRunning(thrown));
+      return undefined;
     }
     const runUs = (this.#clock.now() - startedAtMs) * 1000;
-    learnCost(this.#costs, items.length, runUs);
+    this.#batcher.learn(items.length, runUs);
     items.forEach(({ call, part, from, queuedAtMs }, index) => {
       const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
       from.reply(call.id, { ok: true, value: results[index] }, stats, part);
     });
+    return runUs;
   }
 
   /** D7: each item alone once, where repeating is allowed, so that only the culprit fails. */

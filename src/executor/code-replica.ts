@@ -17,6 +17,7 @@ import {
   type IncomingCall,
   NO_STATS,
 } from "../wire/messages.ts";
+import type { BatchingStatus } from "./batch-decisions.ts";
 import { BatchedMethod, HUNG_GRACE_MS } from "./batched-method.ts";
 import type { HostedReplica, ReplySink, StreamSink } from "./hosted-replica.ts";
 import { answerHttp, type Methods } from "./http-adapter.ts";
@@ -130,6 +131,10 @@ export class CodeReplica implements HostedReplica {
 
   cost(): CostReport | undefined {
     return undefined;
+  }
+
+  batching(): readonly BatchingStatus[] {
+    return [...this.#batched.values()].map((method) => method.status(this.target));
   }
 
   accept(call: IncomingCall, from: StreamSink, part: number): void {

@@ -3,6 +3,7 @@ import type { CallCounts } from "../observe/call-counters.ts";
 import type { PackedCalls } from "../observe/pack-calls.ts";
 import type { LongWait } from "../observe/recorded-call.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
+import type { BatchingStatus } from "./batch-decisions.ts";
 
 /** Calls to this target are to the executor itself, and only its node may make them. */
 export const CONTROL_TARGET = 0;
@@ -77,6 +78,8 @@ export interface ExecutorStatus {
   readonly unhealthy: readonly { readonly target: number; readonly reason: string }[];
   /** Calls that ended otherwise than by an answer that was used, since the process began. */
   readonly counts: CallCounts;
+  /** What the batchers here have decided, since their replicas began. */
+  readonly batching: readonly BatchingStatus[];
 }
 
 /** What one executor has recorded: of the calls that its classes served, and of those that its lane kept waiting. */

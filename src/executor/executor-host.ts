@@ -73,7 +73,7 @@ export class ExecutorHost implements PeerService {
     this.#router = router;
     this.#clock = router.clock;
     this.#health = new HealthChecks(this.#clock);
-    this.#lane = new ModelLane(this.#clock, router.counters);
+    this.#lane = new ModelLane({ clock: this.#clock, counters: router.counters });
     this.#recorder = new CallRecorder(options.random);
     this.replicas = new ReplicaTable(this.#lane);
   }
@@ -179,6 +179,7 @@ export class ExecutorHost implements PeerService {
       rssMb: this.#options.rssMb?.() ?? process.memoryUsage.rss() / 2 ** 20,
       unhealthy: this.#health.unhealthy,
       counts: this.#router.counters.snapshot(),
+      batching: this.replicas.all().flatMap((replica) => replica.batching()),
     };
   }
 

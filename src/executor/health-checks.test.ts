@@ -21,6 +21,7 @@ function patient(target: number, ...results: readonly ("well" | "hangs" | Error)
     withdraw: () => {},
     close: async () => {},
     cost: () => undefined,
+    batching: () => [],
     checkHealth: async () => {
       onCheck.run();
       const result = results[Math.min(checks++, results.length - 1)]!;

@@ -1,6 +1,7 @@
 import type { CallOutcome, CallStats, CostReport, IncomingCall } from "../wire/messages.ts";
 import type { ChunkSource, ChunkWriter } from "../wire/outgoing-streams.ts";
 import type { TensorMap } from "../wire/tensor.ts";
+import type { BatchingStatus } from "./batch-decisions.ts";
 
 /** Where a call came from and its reply goes: a peer, or this same process. */
 export interface ReplySink {
@@ -53,4 +54,6 @@ export interface HostedReplica {
   /** So long its thread may well be busy with one piece of its work, in µs; 0 for what only waits. */
   readonly longestRunUs: number;
   cost(): CostReport | undefined;
+  /** What its batchers have decided so far. */
+  batching(): readonly BatchingStatus[];
 }

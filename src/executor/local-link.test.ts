@@ -43,6 +43,10 @@ class ManualReplica implements HostedReplica {
   }
   async checkHealth(): Promise<void> {}
   async close(): Promise<void> {}
+  batching() {
+    return [];
+  }
+
   cost(): CostReport | undefined {
     return undefined;
   }

@@ -1,31 +1,50 @@
-import { type Clock, systemClock } from "../clock/clock.ts";
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { CallCounters } from "../observe/call-counters.ts";
 import { LaneHistory } from "../observe/lane-history.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
 import { type BusyFraction, idleSince, learnBusy } from "../policy/busy-fraction.ts";
-import { isBefore } from "./batch-queue.ts";
-import type { ModelReplica, ReplicaLane } from "./model-replica.ts";
+import type { DecisionLog } from "./batch-decisions.ts";
+import { isBefore, type QueuedItem } from "./batch-queue.ts";
+import type { FreeSlot } from "./batcher.ts";
+import type { ModelBatch, ModelReplica, ReplicaLane } from "./model-replica.ts";
+
+export interface ModelLaneOptions {
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** Of the whole process. Default new ones. */
+  readonly counters?: CallCounters;
+  /** Written to for each batch and wait. Default none. */
+  readonly decisions?: DecisionLog;
+}
 
 /**
  * The one compute lane of a model executor: ONNX Runtime's Node binding runs a model on the calling thread, so one
- * batch runs at a time. After each, the next is the one whose head is most urgent over all hosted replicas, so that a
- * slow model cannot hold up a quick one beyond one batch. Between two batches the event loop turns once: calls that
- * arrived meanwhile are read and can be part of the next.
+ * batch runs at a time. After each, the next is of the replica whose head is most urgent over all that are hosted, so
+ * that a slow model cannot hold up a quick one beyond one batch. Between two batches the event loop turns once: calls
+ * that arrived meanwhile are read and can be part of the next.
+ *
+ * A replica may let its calls wait for company only while no other has any: the lane is never idle beside work that
+ * could run. There is at most one timer, for the end of such a wait.
  */
-export class ModelLane implements ReplicaLane {
+export class ModelLane implements ReplicaLane, FreeSlot {
   readonly merges = new MergeMemo();
   readonly history = new LaneHistory();
   readonly clock: Clock;
   readonly counters: CallCounters;
+  readonly decisions: DecisionLog | undefined;
+  isOnlyWork = false;
   readonly #replicas = new Set<ModelReplica>();
-  #running: { readonly replica: ModelReplica; readonly untilMs: number } | undefined;
+  #running: { readonly untilMs: number } | undefined;
+  #chosen: ModelReplica | undefined;
   #isAwake = false;
+  #cancelTimer: CancelTimer | undefined;
   #lastRan: ModelReplica[] = [];
   readonly #busy: BusyFraction;
 
-  constructor(clock: Clock = systemClock, counters = new CallCounters()) {
+  constructor({ clock = systemClock, counters = new CallCounters(), decisions }: ModelLaneOptions = {}) {
     this.clock = clock;
     this.counters = counters;
+    this.decisions = decisions;
     this.#busy = idleSince(clock.now());
   }
 
@@ -37,6 +56,8 @@ export class ModelLane implements ReplicaLane {
   remove(target: number): void {
     for (const replica of this.#replicas) if (replica.target === target) this.#replicas.delete(replica);
     this.#lastRan = this.#lastRan.filter((ran) => ran.target !== target);
+    // If it was the one that waited, nobody does now.
+    this.#endWait();
   }
 
   /** Predicted µs until everything queued and running is done. */
@@ -60,6 +81,12 @@ export class ModelLane implements ReplicaLane {
     return this.#lastRan;
   }
 
+  loadFraction(nowMs: number): number {
+    let sum = 0;
+    for (const replica of this.#replicas) sum += replica.demandFraction(nowMs);
+    return sum;
+  }
+
   wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
@@ -69,29 +96,58 @@ export class ModelLane implements ReplicaLane {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const predictedMs = next.predictUs(next.queuedItems) / 1000;
+    this.#endWait();
+    for (let batch = this.#next(); batch !== undefined; batch = this.#next()) {
+      const replica = this.#chosen!;
       const startedAtMs = this.clock.now();
-      this.#running = { replica: next, untilMs: startedAtMs + predictedMs };
+      this.#running = { untilMs: startedAtMs + batch.predictedUs / 1000 };
       learnBusy(this.#busy, 0, startedAtMs);
-      await next.runBatch();
+      await replica.runBatch(batch);
       const endedAtMs = this.clock.now();
       learnBusy(this.#busy, endedAtMs - startedAtMs, endedAtMs);
-      if (this.#lastRan[0] !== next)
-        this.#lastRan = [next, ...this.#lastRan.filter((ran) => ran !== next)].slice(0, 4);
+      if (this.#lastRan[0] !== replica)
+        this.#lastRan = [replica, ...this.#lastRan.filter((ran) => ran !== replica)].slice(0, 4);
     }
     this.#running = undefined;
     this.#isAwake = false;
     this.merges.clear();
   }
 
-  #next(): ModelReplica | undefined {
-    let best: ModelReplica | undefined;
-    for (const replica of this.#replicas) {
-      const { head } = replica;
-      if (head === undefined) continue;
-      if (best === undefined || isBefore(head, best.head!)) best = replica;
+  /**
+   * The next batch, of the replica that is then the chosen one; undefined when nothing is to run now. Ends, on the way,
+   * what could not be on time any more.
+   */
+  #next(): ModelBatch | undefined {
+    for (;;) {
+      let replica: ModelReplica | undefined;
+      let mostUrgent: QueuedItem<unknown> | undefined;
+      let withWork = 0;
+      for (const candidate of this.#replicas) {
+        const { head } = candidate;
+        if (head === undefined) continue;
+        withWork += 1;
+        if (mostUrgent !== undefined && !isBefore(head, mostUrgent)) continue;
+        replica = candidate;
+        mostUrgent = head;
+      }
+      this.#chosen = replica;
+      if (replica === undefined) return undefined;
+      this.isOnlyWork = withWork === 1;
+      const nowMs = this.clock.now();
+      const next = replica.nextBatch(this, nowMs);
+      if (next.kind === "run") return next;
+      if (next.kind === "wait") {
+        this.#cancelTimer = this.clock.after(next.untilMs - nowMs, () => {
+          this.#cancelTimer = undefined;
+          this.wake();
+        });
+        return undefined;
+      }
     }
-    return best;
+  }
+
+  #endWait(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 }

@@ -6,16 +6,19 @@ import { checkInputs } from "../onnx/check-inputs.ts";
 import type { MergeMemo } from "../onnx/merge-memo.ts";
 import type { ModelSession } from "../onnx/model-session.ts";
 import type { CostSample } from "../onnx/warm-up.ts";
-import { type CostTable, costLine, emptyCostTable, learnCost, predictCostUs } from "../policy/cost-table.ts";
 import { type CostReport, type IncomingCall, NO_STATS } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import type { Tensor, TensorMap } from "../wire/tensor.ts";
-import { announceSuspects, BatchQueue, flushSuspects, type QueuedItem } from "./batch-queue.ts";
+import type { BatchingStatus } from "./batch-decisions.ts";
+import { announceSuspects, flushSuspects, type OnLost, type QueuedItem } from "./batch-queue.ts";
+import { type Batch, Batcher, type FreeSlot, type NextBatch } from "./batcher.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
 
 /** Results up to this size travel to each caller's process as one whole batch; larger ones are cut for each call. */
 const SHARED_RESULT_BYTES_A_ROW = 256;
+
+export type ModelBatch = Batch<TensorMap>;
 
 /** What a replica needs of the lane that runs it. */
 export interface ReplicaLane {
@@ -36,10 +39,8 @@ export class ModelReplica implements HostedReplica {
   readonly deployment: string;
   readonly gracefulShutdownMs: number;
   readonly #session: ModelSession;
-  readonly #queue: BatchQueue<TensorMap>;
-  readonly #costs: CostTable = emptyCostTable();
+  readonly #batcher: Batcher<TensorMap>;
   readonly #lane: ReplicaLane;
-  readonly #maxBatchRows: number;
   #running = 0;
   #closed = false;
 
@@ -55,48 +56,49 @@ export class ModelReplica implements HostedReplica {
     this.#session = session;
     this.#lane = lane;
     // A model without a batch axis takes one call at a time, whatever was asked.
-    this.#maxBatchRows = session.metadata.batchAxis ? spec.maxBatchRows : 1;
+    const maxBatchRows = session.metadata.batchAxis ? spec.maxBatchRows : 1;
     const { maxOngoing: maxItems, maxQueueMs } = spec;
     const { deployment } = this;
-    this.#queue = new BatchQueue({
-      maxItems,
-      maxQueueMs,
-      maxBatchRows: this.#maxBatchRows,
-      onLost: (item, nowMs, ended) => {
-        lane.counters.count("queue", ended);
-        lane.history.lost(deployment, item, nowMs, ended);
-      },
-    });
-    for (const { rows, ms } of warmUp) learnCost(this.#costs, rows, ms * 1000);
+    const onLost: OnLost = (item, nowMs, ended) => {
+      lane.counters.count("queue", ended);
+      lane.history.lost(deployment, item, nowMs, ended);
+    };
+    const limits = { maxItems, maxQueueMs, maxBatchRows, onLost };
+    this.#batcher = new Batcher(deployment, limits, lane.clock.now());
+    for (const { rows, ms } of warmUp) this.#batcher.learn(rows, ms * 1000);
   }
 
   get ongoing(): number {
-    return this.#queue.length + this.#running;
+    return this.#batcher.length + this.#running;
   }
 
   get queuedItems(): number {
-    return this.#queue.length;
+    return this.#batcher.length;
   }
 
   get backlogUs(): number {
-    return predictCostUs(this.#costs, this.#queue.rows);
+    return this.#batcher.backlogUs;
   }
 
   /** The item by which the lane compares its replicas. */
   get head(): QueuedItem<TensorMap> | undefined {
-    return this.#queue.head;
+    return this.#batcher.head;
   }
 
   cost(): CostReport {
-    return { target: this.target, ...costLine(this.#costs) };
+    return { target: this.target, ...this.#batcher.costLine() };
   }
 
   get longestRunUs(): number {
-    return predictCostUs(this.#costs, this.#maxBatchRows);
+    return this.#batcher.longestRunUs;
   }
 
-  predictUs(rows: number): number {
-    return predictCostUs(this.#costs, rows);
+  demandFraction(nowMs: number): number {
+    return this.#batcher.demandFraction(nowMs);
+  }
+
+  batching(): readonly BatchingStatus[] {
+    return [this.#batcher.status(this.target)];
   }
 
   accept(call: IncomingCall, from: ReplySink, part: number): void {
@@ -125,9 +127,9 @@ export class ModelReplica implements HostedReplica {
         deadlineAtMs,
         queuedAtMs: nowMs,
       };
-      if (!this.#queue.push(item)) {
+      if (!this.#batcher.push(item)) {
         this.#lane.counters.count("door", "refused");
-        const message = `${this.deployment} has ${this.#queue.length} calls waiting, as many as it may`;
+        const message = `${this.deployment} has ${this.#batcher.length} calls waiting, as many as it may`;
         return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
       }
     } catch (thrown) {
@@ -137,26 +139,31 @@ export class ModelReplica implements HostedReplica {
   }
 
   cancel(id: number, from: ReplySink): void {
-    this.#queue.cancel(id, from);
+    this.#batcher.cancel(id, from);
   }
 
   withdraw(id: number, part: number, from: ReplySink): void {
-    this.#queue.withdraw(id, part, from, this.#lane.clock.now());
+    this.#batcher.withdraw(id, part, from, this.#lane.clock.now());
   }
 
   async checkHealth(): Promise<void> {}
 
-  /** Takes what may run together now and runs it; resolves when its replies are made. Never rejects. */
-  async runBatch(): Promise<void> {
+  /** What is to run now that the lane is free. */
+  nextBatch(slot: FreeSlot, nowMs: number): NextBatch<TensorMap> {
+    return this.#batcher.next(slot, nowMs);
+  }
+
+  /** Resolves when its replies are made. Never rejects. */
+  async runBatch(batch: ModelBatch): Promise<void> {
+    const { items } = batch;
     const { clock, history } = this.#lane;
     const startedAtMs = clock.now();
-    const items = this.#queue.take((rows) => this.predictUs(rows), startedAtMs);
-    if (items.length === 0) return;
     for (const item of items) history.started(this.deployment, item, startedAtMs);
     this.#running = items.length;
     announceSuspects(items);
     try {
-      await this.#run(items);
+      const runUs = await this.#run(items);
+      this.#batcher.learnCap(batch, startedAtMs, runUs);
     } catch (thrown) {
       await this.#failed(items, TuttiError.from(thrown));
     } finally {
@@ -168,11 +175,12 @@ export class ModelReplica implements HostedReplica {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#queue.clear(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
+    this.#batcher.clear(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
     await this.#session.close();
   }
 
-  async #run(items: readonly QueuedItem<TensorMap>[]): Promise<void> {
+  /** @returns how long the run took, in µs. */
+  async #run(items: readonly QueuedItem<TensorMap>[]): Promise<number> {
     const startedAtMs = this.#lane.clock.now();
     const { metadata } = this.#session;
     const inputs = items.map((item) => item.input);
@@ -183,7 +191,7 @@ export class ModelReplica implements HostedReplica {
       ? checkRows(outputs, rows, this.deployment)
       : Number.POSITIVE_INFINITY;
     const runUs = (this.#lane.clock.now() - startedAtMs) * 1000;
-    learnCost(this.#costs, rows, runUs);
+    this.#batcher.learn(rows, runUs);
     let firstRow = 0;
     for (const { call, part, from, rows: itemRows, queuedAtMs } of items) {
       const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
@@ -195,6 +203,7 @@ export class ModelReplica implements HostedReplica {
       }
       firstRow += itemRows;
     }
+    return runUs;
   }
 
   /** D7: of a batch that failed, the items are run alone once, so that only the culprit fails. */

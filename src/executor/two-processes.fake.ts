@@ -85,7 +85,7 @@ export class TwoProcesses {
 
   constructor(options: TwoProcessesOptions = {}) {
     this.#options = options;
-    const lane = new ModelLane(this.clock, this.executors);
+    const lane = new ModelLane({ clock: this.clock, counters: this.executors });
     const table = new ReplicaTable(lane);
     table.add(this.#host("Remote", 1, this.remote, this.executors));
     const model = this.#hostModel(lane);

@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { costLine, emptyCostTable, learnCost, predictCostUs } from "./cost-table.ts";
+import {
+  costLine,
+  efficientRows,
+  emptyCostTable,
+  isStale,
+  learnCost,
+  predictCostUs,
+  predictSpreadUs,
+  quickFraction,
+  rowsWithinUs,
+} from "./cost-table.ts";
 
 const SIZES = [1, 2, 4, 8, 16, 32, 64];
 
@@ -134,5 +144,130 @@ describe("the cost table", () => {
 
   it("counts what it was shown", () => {
     expect(learned(() => 1, [1, 2, 3], 5).samples).toBe(15);
+  });
+});
+
+describe("the spread of a cost", () => {
+  /** Every 10th run takes five times as long. */
+  const bimodal = (table: ReturnType<typeof emptyCostTable>, rows: number, runs: number) => {
+    for (let i = 0; i < runs; i++) learnCost(table, rows, i % 10 === 9 ? 500 : 100);
+  };
+
+  it("is a quarter of the cost while one run was seen, and nothing without any", () => {
+    const table = emptyCostTable();
+    expect(predictSpreadUs(table, 8)).toBe(0);
+    learnCost(table, 8, 400);
+    expect(predictSpreadUs(table, 8)).toBe(100);
+  });
+
+  it("goes to nothing where every run takes as long", () => {
+    const table = learned(() => 100, [8], 400);
+    expect(predictSpreadUs(table, 8)).toBeLessThan(1);
+    expect(quickFraction(table, 8)).toBeGreaterThan(0.99);
+  });
+
+  it("covers a slow mode that one run in ten has, and knows of the quick one", () => {
+    const table = emptyCostTable();
+    bimodal(table, 8, 1000);
+    const mean = predictCostUs(table, 8);
+    expect(mean + predictSpreadUs(table, 8)).toBeGreaterThan(400);
+    expect(mean * quickFraction(table, 8)).toBeLessThan(110);
+  });
+
+  it("is exceeded by about 5 of 100 runs", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 500 }), (seed, widthUs) => {
+        const table = emptyCostTable();
+        let state = seed;
+        let exceeded = 0;
+        const runs = 4000;
+        for (let i = 0; i < runs + 500; i++) {
+          state = (state * 48_271) % 2_147_483_647;
+          const us = 1000 + widthUs * (state / 2_147_483_647);
+          if (i >= 500 && us > predictCostUs(table, 8) + predictSpreadUs(table, 8)) exceeded += 1;
+          learnCost(table, 8, us);
+        }
+        expect(exceeded / runs).toBeGreaterThan(0.01);
+        expect(exceeded / runs).toBeLessThan(0.12);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe("rowsWithinUs", () => {
+  it("is the largest size that is predicted to take no longer", () => {
+    fc.assert(
+      fc.property(samples, fc.double({ min: 0, max: 1e7, noNaN: true }), (given, us) => {
+        const table = emptyCostTable();
+        for (const one of given) learnCost(table, one.rows, one.us);
+        const rows = rowsWithinUs(table, us);
+        if (given.length === 0) {
+          expect(rows).toBe(Number.POSITIVE_INFINITY);
+          return;
+        }
+        const tolerance = 1e-6 * (1 + us);
+        if (rows !== Number.POSITIVE_INFINITY) {
+          expect(predictCostUs(table, rows + 1)).toBeGreaterThanOrEqual(us - tolerance);
+        }
+        if (rows > 0) expect(predictCostUs(table, Math.min(rows, 1e6))).toBeLessThanOrEqual(us + tolerance);
+      }),
+    );
+  });
+
+  it("is any size where time is no limit, and none where not even one row is done in time", () => {
+    const table = learned((rows) => 50 + rows);
+    expect(rowsWithinUs(table, Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY);
+    expect(rowsWithinUs(table, 50.5)).toBe(0);
+    expect(rowsWithinUs(table, 51)).toBe(1);
+  });
+});
+
+describe("efficientRows", () => {
+  it("is all rows wherever a larger batch does not do less for its time", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 50_000 }),
+        fc.integer({ min: 0, max: 5000 }),
+        fc.integer({ min: 1, max: 64 }),
+        (fixedUs, itemUs, rows) => {
+          const table = learned((n) => fixedUs + itemUs * n);
+          expect(efficientRows(table, rows)).toBe(rows);
+        },
+      ),
+    );
+  });
+
+  it("is the best size where larger batches do clearly less for their time", () => {
+    // Rows beyond 8 cost five times as much.
+    const table = learned((rows) => 500 + 100 * Math.min(rows, 8) + 500 * Math.max(0, rows - 8));
+    expect(efficientRows(table, 64)).toBe(8);
+    expect(efficientRows(table, 8)).toBe(8);
+    expect(efficientRows(table, 5)).toBe(5);
+  });
+
+  it("does not split what takes microseconds, for which a second batch costs more than it saves", () => {
+    const table = learned((rows) => 0.1 * rows * rows);
+    expect(efficientRows(table, 16)).toBe(16);
+  });
+});
+
+describe("isStale", () => {
+  it("says of a size between others that it has not run lately", () => {
+    const table = learned((rows) => rows, [1, 64], 1);
+    for (let i = 0; i < 70; i++) learnCost(table, 1, 1);
+    expect(isStale(table, 8)).toBe(true);
+    learnCost(table, 8, 8);
+    expect(isStale(table, 8)).toBe(false);
+  });
+
+  it("does not say it of sizes larger than any seen", () => {
+    expect(
+      isStale(
+        learned((rows) => rows, [1, 2], 100),
+        16,
+      ),
+    ).toBe(false);
+    expect(isStale(emptyCostTable(), 1)).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { BatchingStatus } from "../executor/batch-decisions.ts";
 import type { HostedReplica, ReplySink, StreamSink } from "../executor/hosted-replica.ts";
 import {
   type CallOutcome,
@@ -66,6 +67,10 @@ export class PlantedReplica implements HostedReplica {
 
   cost(): CostReport | undefined {
     return this.#replica.cost();
+  }
+
+  batching(): readonly BatchingStatus[] {
+    return this.#replica.batching();
   }
 
   checkHealth(): Promise<void> {
