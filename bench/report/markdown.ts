@@ -12,6 +12,7 @@ export function markdown(
     parts.push(offersCase(result, inCase));
   if (result.floor.length > 0) parts.push(`### Floor: bare ONNX Runtime on all cores\n\n${floor(result)}`);
   if (result.hops.length > 0) parts.push(`### One call\n\n${hops(result)}`);
+  if (result.overload.length > 0) parts.push(`### Overload\n\n${overload(result)}`);
   if (result.skipped.length > 0)
     parts.push(`### Not measured\n\n${result.skipped.map((one) => `- ${one}`).join("\n")}`);
   if (plots.length > 0) parts.push(plots.map(({ title, file }) => `![${title}](${file})`).join("\n\n"));
@@ -132,6 +133,47 @@ function floor(result: BenchResult): string {
       String(one.batch),
       figure(one.ensemblesPerSecond),
       figure(one.cpuSecondsPer1k),
+      String(one.rounds),
+    ]),
+  );
+}
+
+function overload(result: BenchResult): string {
+  return table(
+    [
+      "case",
+      "arrivals",
+      "capacity/s",
+      "arrivals/s",
+      "good answers/s",
+      "share of capacity",
+      "p50 ms",
+      "p95 ms",
+      "refused",
+      "refused in, p50 ms",
+      "p95 ms",
+      "incomplete, refused inside",
+      "failed",
+      "wrong",
+      "send lag p99 ms",
+      "rounds",
+    ],
+    result.overload.map((one) => [
+      caseTitle(one.case),
+      `${one.multiple}x`,
+      figure(one.capacityRps),
+      figure(one.rateRps),
+      figure(one.goodputRps),
+      range(one.shareOfCapacity),
+      figure(one.admittedP50Ms),
+      range(one.admittedP95Ms),
+      `${(one.refusedShare * 100).toFixed(0)} %`,
+      figure(one.refusalP50Ms),
+      figure(one.refusalP95Ms),
+      figure(one.shedShare.median),
+      String(one.failed),
+      String(one.wrong),
+      figure(one.sendLagP99Ms),
       String(one.rounds),
     ]),
   );

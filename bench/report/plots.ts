@@ -10,6 +10,7 @@ export interface Plot {
 }
 
 export function plots(result: BenchResult): Plot[] {
+  if (result.suite === "overload") return [];
   return result.suite === "offers" ? offerPlots(result) : hopPlots(result);
 }
 

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { HttpClient } from "../support/http-client.ts";
+import { type HttpAnswer, HttpClient } from "../support/http-client.ts";
 import { isRunning } from "../support/processes.ts";
 import { REPOSITORY, TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
@@ -22,8 +23,8 @@ async function expectFullStrength(node: TuttiProcess, client: HttpClient): Promi
   // long enough that all are under way together, however slowly they come.
   await waitFor(
     async () => {
-      const answers = await Promise.all(Array.from({ length: MORE_THAN_ONE_TAKES }, () => client.get("/sleep?ms=500")));
-      return new Set(answers.map(({ json }) => json)).size === 2;
+      const many = Array.from({ length: MORE_THAN_ONE_TAKES }, () => client.get("/sleep?ms=500"));
+      return new Set((await Promise.all(many)).map(({ json }) => json)).size === 2;
     },
     { what: "both executors to answer" },
   );
@@ -58,14 +59,21 @@ describe("user code that harms its process", () => {
     const blocked = client.get("/block");
     const line = await waitFor(() => /blocking (\d+)/.exec(node.stdout), { what: "the loop to begin" });
     const victim = Number(line[1]);
-    let answered = 0;
+    const asked: Promise<HttpAnswer>[] = [];
+    let answeredMeanwhile = 0;
     while (losses(node).length === 0) {
-      const { status, json } = await client.get("/who");
+      const answer = client.get("/who");
+      asked.push(answer);
+      void answer.then(() => {
+        if (losses(node).length === 0) answeredMeanwhile += 1;
+      });
+      await delay(5);
+    }
+    for (const { status, json } of await Promise.all(asked)) {
       expect(status).toBe(200);
       expect(json).not.toBe(victim);
-      answered += 1;
     }
-    expect(answered).toBeGreaterThan(20);
+    expect(answeredMeanwhile).toBeGreaterThan(20);
     expect(losses(node)[0]).toMatch(
       /code\d: executor x\d+ was lost: it did not answer for \d+ ms: its event loop is blocked/,
     );
@@ -75,6 +83,17 @@ describe("user code that harms its process", () => {
     expect(json.error.code).toBe("PeerClosed");
     await waitFor(() => !isRunning(victim), { what: "it to be gone" });
     await expectFullStrength(node, client);
+  });
+
+  test("a replica whose health checks fail is replaced in its executor, and no request fails", async () => {
+    await expectFullStrength(node, client);
+    const before = losses(node).length;
+    const { json: pid } = await client.get("/sicken");
+    while (losses(node).length === before) expect((await client.get("/who")).status).toBe(200);
+    expect(losses(node).at(-1)).toMatch(/code\d: executor x\d+ was lost: unhealthy: the disk is full/);
+    await expectFullStrength(node, client);
+    expect(isRunning(pid)).toBe(true);
+    expect(losses(node)).toHaveLength(before + 1);
   });
 
   test("an input that ends two executors is given up by name, and both are replaced (D10)", async () => {
