@@ -262,6 +262,9 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const writer: StreamWriter = new StreamWriter(this.#response, stream, (error) => {
       if (this.#phase.kind === "streaming") this.#endStream(writer, error, status);
     });
+    // A stream gives its place back when its head is out: it waits for its reader from now on, and as many readers as the
+    // limit is would else close the door for everybody.
+    this.#leave(pending.waitedMs, timer.atMs);
     // The deadline goes on to count: it bounds the answer's end, not its beginning.
     this.#phase = { kind: "streaming", timer, pending, writer };
     writer.begin(status, headers);
@@ -347,9 +350,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const { wheel, counters, admission, clock } = this.#services;
     if (phase.kind === "admitted") admission.left(this.#plan?.priority ?? "high", undefined, clock.now());
     else if (phase.kind !== "deciding" && phase.kind !== "ended") wheel.remove(phase.timer);
-    if (phase.kind === "calling" || phase.kind === "streaming") {
-      this.#leave(phase.pending.waitedMs, phase.timer.atMs);
-    }
+    if (phase.kind === "calling") this.#leave(phase.pending.waitedMs, phase.timer.atMs);
     this.#phase = ENDED;
     counters.inFlight--;
   }

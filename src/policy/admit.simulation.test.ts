@@ -9,6 +9,8 @@ interface Service {
   readonly fixedMs: number;
   readonly itemMs: number;
   readonly maxBatch: number;
+  /** While this lasts nothing is begun: an executor died, or the machine stood still. */
+  readonly pause?: { readonly fromMs: number; readonly untilMs: number };
 }
 
 interface Phase {
@@ -63,11 +65,10 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
     if (queue.length === 0) return;
     const arrivals = queue.slice(0, service.maxBatch);
     queue = queue.slice(service.maxBatch);
-    running = {
-      arrivals,
-      startedAtMs: nowMs,
-      endsAtMs: nowMs + service.fixedMs + service.itemMs * arrivals.length,
-    };
+    const { fromMs, untilMs } = service.pause ?? { fromMs: 0, untilMs: 0 };
+    const startedAtMs = nowMs >= fromMs && nowMs < untilMs ? untilMs : nowMs;
+    const costMs = service.fixedMs + service.itemMs * arrivals.length;
+    running = { arrivals, startedAtMs, endsAtMs: startedAtMs + costMs };
   };
   for (;;) {
     const endsAtMs = running?.endsAtMs ?? Number.POSITIVE_INFINITY;
@@ -122,6 +123,14 @@ describe.each([
   it("refuses nobody well below capacity", () => {
     const { refused } = simulate(service, [{ untilMs: 20_000, ratePerMs: capacity * 0.6 }]);
     expect(refused[0]).toEqual({ high: 0, low: 0 });
+  });
+
+  it.each([100, 250, 400])("refuses nobody for a pause of %d ms", (pauseMs) => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const paused = { ...service, pause: { fromMs: 2000, untilMs: 2000 + pauseMs } };
+      const { refused } = simulate(paused, [{ untilMs: 5000, ratePerMs: capacity * 0.3 }], seed);
+      expect(refused[0]).toEqual({ high: 0, low: 0 });
+    }
   });
 
   it.each([1.5, 2, 4])("answers nine tenths of capacity at %d times of it, in bounded time", (times) => {

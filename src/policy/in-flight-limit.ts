@@ -1,4 +1,4 @@
-import { addWait, clearWaits, emptyWaits, medianWaitMs, type WaitHistogram } from "./wait-histogram.ts";
+import { addWait, clearWaits, emptyWaits, type WaitHistogram, waitQuantileMs } from "./wait-histogram.ts";
 
 /**
  * How many requests may be under way at a time, so that none waits for longer than it should.
@@ -13,11 +13,14 @@ import { addWait, clearWaits, emptyWaits, medianWaitMs, type WaitHistogram } fro
  * which is where the limit goes when the wait is longer than allowed. It is the gradient rule (Netflix's Gradient2,
  * Envoy's adaptive concurrency) at rest, and it does not fall further while what was admitted before it fell comes
  * back. While the wait is shorter than allowed the limit rises, whether it is in use or not: a burst is taken in and
- * only a queue that stands is cut (CoDel, Nichols and Jacobson 2012).
+ * only a queue that stands is cut (CoDel, Nichols and Jacobson 2012). It stands when even those who waited least waited
+ * long, for a second: after a pause, of an executor that died or a machine that had something else to do, who comes last
+ * hardly waits, though who came first did; and a start from cold is over by then. Once it refuses, it is quicker.
  *
  * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
- * - **A2** It falls only when the median wait was longer than allowed in two windows in a row, and rises after each in
- *   which it was not: one pause of the machine is no overload.
+ * - **A2** While nobody is refused it falls only when the queue stood in six windows in a row that lasted a second; else
+ *   when the median wait was longer than allowed in two. It rises after each in which that was not so. A window in which
+ *   the clock jumped counts for nothing.
  * - **A3** Memory is bounded, whatever the load.
  *
  * Pure: time is an argument, nothing is scheduled. Times in ms.
@@ -29,8 +32,9 @@ export interface InFlightLimit {
   waitMs: number;
   /** Median wait while hardly anything else is under way: that of members for each other. Undefined until seen. */
   aloneMs: number | undefined;
-  /** The last window's wait was longer than allowed. */
-  wasTooLong: boolean;
+  /** Windows in a row in which the wait was longer than allowed, and what they lasted. */
+  tooLongWindows: number;
+  tooLongMs: number;
   window: LimitWindow;
 }
 
@@ -66,6 +70,14 @@ const SHORTEST_WINDOW_MS = 100;
 /** A median of fewer says little; a service with little traffic gets longer windows. */
 const WANTED_SAMPLES = 20;
 const LONGEST_WINDOW_MS = 1000;
+/** In a longer window the clock jumped or the machine stood still: what ended in it says nothing of a rate. */
+const LONGEST_TO_JUDGE_MS = 5000;
+/** A queue stands when all but this share of those who ended waited for that share of what is allowed. */
+const SHARE_THAT_WAITS_LEAST = 0.1;
+const STANDING_SHARE = 0.5;
+/** So many windows, and so long, before the first is refused. */
+const STANDING_WINDOWS = 6;
+const STANDING_MS = 1000;
 /** The request that just misses a batch waits for it, and then in its own: twice what it waits alone. */
 const TIMES_ALONE = 2;
 /** A wait beyond this share of the deadline leaves too little for the rest. */
@@ -87,7 +99,8 @@ export function initialLimit({ minInFlight, maxInFlight }: LimitOptions, nowMs: 
     limit: Math.max(minInFlight, maxInFlight),
     waitMs: 0,
     aloneMs: undefined,
-    wasTooLong: false,
+    tooLongWindows: 0,
+    tooLongMs: 0,
     window: emptyWindow(nowMs),
   };
 }
@@ -121,6 +134,11 @@ export function endedInWindow(
     window.timeoutSumMs += timeoutMs;
   }
   const elapsedMs = nowMs - window.startedAtMs;
+  if (elapsedMs < 0) {
+    // The clock was set back: this window would last until it has caught up.
+    resetWindow(window, inFlight, nowMs);
+    return false;
+  }
   const samples = window.waits.total;
   if (elapsedMs < SHORTEST_WINDOW_MS || samples === 0) return false;
   if (samples < WANTED_SAMPLES && elapsedMs < LONGEST_WINDOW_MS) return false;
@@ -152,27 +170,43 @@ export function allowedWaitMs(
   return Math.max(1, SHARE_DESPITE_LAG * allowed, allowed - LOOP_PASSES * loopLagMs);
 }
 
+/** Whether nearly everybody waited for long, wherever: inside, or for the edge's event loop. */
+function stands(waits: WaitHistogram, allowedWithoutLagMs: number, loopLagMs: number): boolean {
+  const leastMs = waitQuantileMs(waits, SHARE_THAT_WAITS_LEAST) + LOOP_PASSES * loopLagMs;
+  return leastMs > STANDING_SHARE * allowedWithoutLagMs;
+}
+
 function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: number): void {
   const { window } = state;
   const samples = window.waits.total;
-  const waitMs = medianWaitMs(window.waits);
+  const waitMs = waitQuantileMs(window.waits, 0.5);
   state.waitMs = waitMs;
   learnAlone(state, options, waitMs);
   const loopLagMs = window.lags === 0 ? 0 : window.lagSumMs / window.lags;
-  const allowedMs = allowedWaitMs(state, options, window.timeoutSumMs / samples, loopLagMs);
+  const timeoutMs = window.timeoutSumMs / samples;
+  const allowedMs = allowedWaitMs(state, options, timeoutMs, loopLagMs);
   const workMs = window.workSumMs / samples;
-  const isTooLong = waitMs > allowedMs;
+  const allowedWithoutLagMs = allowedWaitMs(state, options, timeoutMs, 0);
+  const isTooLong =
+    waitMs > allowedMs && (window.refused || stands(window.waits, allowedWithoutLagMs, loopLagMs));
+  if (isTooLong && elapsedMs > LONGEST_TO_JUDGE_MS) return;
+  state.tooLongWindows = isTooLong ? state.tooLongWindows + 1 : 0;
+  state.tooLongMs = isTooLong ? state.tooLongMs + elapsedMs : 0;
   if (!isTooLong) {
     // Low priority that is held back leaves places free, and waits short, while there is far too much to do.
     if (!window.refused || window.peakInFlight >= USED_SHARE * state.limit)
-      state.limit = 1 + state.limit * (1 + (STEEPEST_RISE - 1) * (1 - waitMs / allowedMs));
-  } else if (state.wasTooLong) {
+      state.limit = 1 + state.limit * (1 + (STEEPEST_RISE - 1) * Math.max(0, 1 - waitMs / allowedMs));
+  } else if (isTimeToFall(state)) {
     const carried = (window.ended / elapsedMs) * (allowedMs + workMs);
     const lowest = STEEPEST_FALL * Math.min(state.limit, window.peakInFlight);
     state.limit = Math.min(state.limit, Math.max(carried, lowest));
   }
-  state.wasTooLong = isTooLong;
   state.limit = Math.min(Math.max(options.minInFlight, state.limit), bound(options));
+}
+
+function isTimeToFall({ window, tooLongWindows, tooLongMs }: InFlightLimit): boolean {
+  if (window.refused) return tooLongWindows >= 2;
+  return tooLongWindows >= STANDING_WINDOWS && tooLongMs >= STANDING_MS;
 }
 
 const bound = ({ minInFlight, maxInFlight }: LimitOptions) => Math.max(minInFlight, maxInFlight);

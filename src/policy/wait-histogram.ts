@@ -24,10 +24,10 @@ export function addWait(waits: WaitHistogram, waitMs: number): void {
   waits.total += 1;
 }
 
-/** @returns the wait that half of the requests did not exceed, to within a class; 0 when there are none. */
-export function medianWaitMs({ counts, total }: WaitHistogram): number {
+/** @returns the wait that this share of the requests did not exceed, to within a class; 0 when there are none. */
+export function waitQuantileMs({ counts, total }: WaitHistogram, share: number): number {
   if (total === 0) return 0;
-  const wanted = total / 2;
+  const wanted = total * share;
   let below = 0;
   for (let index = 0; index < CLASSES; index++) {
     const count = counts[index]!;

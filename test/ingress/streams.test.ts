@@ -181,4 +181,21 @@ describe("an answer that is a stream", () => {
     expect(client.text).toBe("one two");
     expect(await drained).toEqual({ requestsLeft: 0, connectionsLeft: 0 });
   });
+
+  test("gives its place among the requests under way back when its head is out, or readers would close the door", async () => {
+    const { port, stream, ingress } = await openStream("lines", {
+      admission: { maxInFlight: 2, minInFlight: 2 },
+    });
+    const readers: StreamClient[] = [];
+    for (let i = 0; i < 5; i++) {
+      const reader = StreamClient.get(port, "/offers/tower");
+      readers.push(reader);
+      expect(await reader.status).toBe(200);
+    }
+    expect(ingress.counts()).toMatchObject({ admittedInFlight: 0, inFlight: 5, refusedHigh: 0 });
+    stream.sink!.onEnd(undefined);
+    for (const reader of readers) reader[Symbol.dispose]();
+    await waitFor(() => ingress.counts().inFlight === 0, { what: "every stream to end" });
+    expect(ingress.counts().admittedInFlight).toBe(0);
+  });
 });

@@ -98,7 +98,7 @@ class Front {
   }
 }
 
-const options = { replicas: 1, maxOngoingRequests: 120 };
+const options = { replicas: 1, maxOngoingRequests: 160 };
 
 export default application({
   name: "streaming",
