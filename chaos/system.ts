@@ -83,7 +83,9 @@ export class System implements AsyncDisposable {
 
   /** Why executors were lost or are being replaced, as it has said so far: one for each. */
   get reasons(): string[] {
-    const told = this.#stderr.matchAll(/(\w+)\d+: executor \w+ (?:was lost|is being replaced): (.*)/g);
+    const told = this.#stderr.matchAll(
+      /(\w+)\d+: executor \w+ (?:was lost|is being replaced|has replicas replaced): (.*)/g,
+    );
     return [...told].map(([, slot, reason]) => `${slot}: ${reason}`);
   }
 

@@ -25,6 +25,7 @@ const OWNED_PACKAGES = new Map([
   ["fastify", ["ingress", "admin"]],
   ["msgpackr", ["wire"]],
   ["commander", ["cli"]],
+  ["prom-client", ["admin"]],
 ]);
 
 /** Rooms without effects: no clock, no timer, no I/O. */

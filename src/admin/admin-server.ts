@@ -8,6 +8,7 @@ import type { ResolvedAdminOptions } from "./admin-options.ts";
 import { checkNames, formatOf, type RawQuery, requestsQuery } from "./admin-query.ts";
 import type { AdminSource } from "./admin-source.ts";
 import { describeStatus } from "./describe-status.ts";
+import { METRICS_TYPE, renderMetrics } from "./render-metrics.ts";
 import { requestsJson } from "./requests-json.ts";
 
 export interface AdminAddress {
@@ -107,6 +108,10 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource): void {
     if (!ready) reply.header("retry-after", "1");
     return reply.code(ready ? 200 : 503).send({ ready, reason });
   });
+  fastify.get("/metrics", async (request, reply) => {
+    checkNames(request.query as RawQuery, []);
+    return reply.type(METRICS_TYPE).send(await renderMetrics(await source.metrics()));
+  });
   fastify.get("/api/status", (request, reply) => {
     const query = request.query as RawQuery;
     checkNames(query, ["format"]);
@@ -126,7 +131,7 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource): void {
 }
 
 const TEXT = "text/plain; charset=utf-8";
-const ROUTES: readonly string[] = ["/healthz", "/readyz", "/api/status", "/api/requests"];
+const ROUTES: readonly string[] = ["/healthz", "/readyz", "/metrics", "/api/status", "/api/requests"];
 
 function notFound({ url, method }: FastifyRequest): TuttiError {
   const path = pathOf(url);

@@ -1,3 +1,4 @@
+import type { NodeMetrics } from "../observe/node-metrics.ts";
 import type { RequestsQuery, RequestsReport } from "../observe/requests-report.ts";
 import type { NodeStatus } from "./node-status.ts";
 
@@ -5,6 +6,7 @@ import type { NodeStatus } from "./node-status.ts";
 export interface AdminSource {
   readiness(): { readonly ready: boolean; readonly reason: string };
   status(): NodeStatus;
+  metrics(): Promise<NodeMetrics>;
   requests(query: RequestsQuery): Promise<RequestsReport>;
   /** What people call an executor. */
   nameOf(executorId: string): string;

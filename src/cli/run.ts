@@ -184,6 +184,8 @@ const count = (n: number, one: string, many: string): string => `${n} ${n === 1 
 
 function tell(event: RunnerEvent): void {
   if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
+  else if (event.type === "unhealthy")
+    say(`${event.slot}: executor ${event.executor} has replicas replaced: ${event.reason}`);
   else if (event.type === "retiring")
     say(`${event.slot}: executor ${event.executor} is being replaced: ${event.reason}`);
   else if (event.type === "fill-failed") {

@@ -52,6 +52,8 @@ export interface ApplicationRunnerOptions {
 
 export type RunnerEvent =
   | { readonly type: "lost"; readonly slot: string; readonly executor: string; readonly reason: string }
+  /** Some of its replicas are not, and are replaced in it. */
+  | { readonly type: "unhealthy"; readonly slot: string; readonly executor: string; readonly reason: string }
   /** It is to be replaced while it still serves. */
   | { readonly type: "retiring"; readonly slot: string; readonly executor: string; readonly reason: string }
   | { readonly type: "filled"; readonly slot: string; readonly executor: string; readonly tookMs: number }
@@ -299,12 +301,7 @@ export class ApplicationRunner {
     reason: string,
   ): Promise<void> {
     const healthy = all.filter((replica) => !sick.includes(replica));
-    this.#options.onEvent({
-      type: "lost",
-      slot: slot.name,
-      executor: executor.id,
-      reason: `unhealthy: ${reason}`,
-    });
+    this.#options.onEvent({ type: "unhealthy", slot: slot.name, executor: executor.id, reason });
     this.#slots.set(slot, { kind: "filled", executor, live: healthy });
     this.#publish();
     const wanted = slot.replicas.filter(({ deployment, index }) =>

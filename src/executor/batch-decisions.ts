@@ -11,6 +11,13 @@ export interface BatchingStatus {
   readonly reasons: Readonly<Record<RunReason, number>>;
   /** Batches by size: up to so many rows, and more than the entry before. Only sizes that occurred. */
   readonly sizes: readonly { readonly upToRows: number; readonly batches: number }[];
+  /** Rows and calls in all batches, how long the calls had waited, and how long the batches that did not fail ran. */
+  readonly rows: number;
+  readonly calls: number;
+  readonly waitedMs: number;
+  readonly runMs: number;
+  /** Now. */
+  readonly queuedCalls: number;
   /** How often company was awaited although a slot was free. */
   readonly waits: number;
   /** Calls ended early: they could not have been on time even if they had been run at once. */
@@ -58,22 +65,41 @@ export class DecisionLog {
 export class BatchCounts {
   readonly #reasons: Record<RunReason, number> = { full: 0, all: 0, urgent: 0, efficient: 0, probe: 0 };
   readonly #sizes = new Float64Array(17);
+  #rows = 0;
+  calls = 0;
+  waitedMs = 0;
+  runUs = 0;
   waits = 0;
   hopeless = 0;
   givenUp = 0;
 
   ran(rows: number, reason: RunReason): void {
+    this.#rows += rows;
     this.#reasons[reason] += 1;
     const index = sizeClassOf(rows);
     this.#sizes[index] = this.#sizes[index]! + 1;
   }
 
-  status(target: number, name: string, capRows: number): BatchingStatus {
+  status(target: number, name: string, capRows: number, queuedCalls: number): BatchingStatus {
     const sizes: { upToRows: number; batches: number }[] = [];
     this.#sizes.forEach((batches, index) => {
       if (batches > 0) sizes.push({ upToRows: 2 ** index, batches });
     });
-    const { waits, hopeless, givenUp } = this;
-    return { target, name, reasons: { ...this.#reasons }, sizes, waits, hopeless, givenUp, capRows };
+    const { calls, waitedMs, waits, hopeless, givenUp } = this;
+    return {
+      target,
+      name,
+      reasons: { ...this.#reasons },
+      sizes,
+      rows: this.#rows,
+      calls,
+      waitedMs,
+      runMs: this.runUs / 1000,
+      queuedCalls,
+      waits,
+      hopeless,
+      givenUp,
+      capRows,
+    };
   }
 }

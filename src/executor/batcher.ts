@@ -104,7 +104,7 @@ export class Batcher<I> implements ReleaseState {
   }
 
   status(target: number): BatchingStatus {
-    return this.#counts.status(target, this.name, this.capRows);
+    return this.#counts.status(target, this.name, this.capRows, this.length);
   }
 
   arrivalsPerMs(nowMs: number): number {
@@ -172,7 +172,7 @@ export class Batcher<I> implements ReleaseState {
       this.#counts.givenUp += drop;
       this.#learnLoss(drop, 1);
     }
-    const batch = this.#toBatch(queue.take(run), reason);
+    const batch = this.#toBatch(queue.take(run), reason, nowMs);
     slot.decisions?.record({
       atMs: nowMs,
       name: this.name,
@@ -192,6 +192,7 @@ export class Batcher<I> implements ReleaseState {
   }
 
   learnCap(batch: Batch<I>, startedAtMs: number, runUs: number): void {
+    this.#counts.runUs += runUs;
     learnCap(this.#cap, runUs, batch.promisedUs, (batch.dueAtMs - startedAtMs) * 1000);
   }
 
@@ -207,15 +208,19 @@ export class Batcher<I> implements ReleaseState {
     this.lostFraction += Math.min(1, calls * LOSS_FORGETTING) * (lost - this.lostFraction);
   }
 
-  #toBatch(items: QueuedItem<I>[], reason: RunReason): Batch<I> {
+  #toBatch(items: QueuedItem<I>[], reason: RunReason, nowMs: number): Batch<I> {
     let rows = 0;
+    let waitedMs = 0;
     let dueAtMs = Number.POSITIVE_INFINITY;
     for (const item of items) {
       rows += item.rows;
+      waitedMs += nowMs - item.queuedAtMs;
       if (item.deadlineAtMs < dueAtMs) dueAtMs = item.deadlineAtMs;
     }
     this.#hopelessInARow = 0;
     this.#counts.ran(rows, reason);
+    this.#counts.calls += items.length;
+    this.#counts.waitedMs += waitedMs;
     this.#learnLoss(items.length, 0);
     const predictedUs = predictCostUs(this.costs, rows);
     const promisedUs = predictedUs + predictSpreadUs(this.costs, rows);

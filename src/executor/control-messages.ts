@@ -1,5 +1,6 @@
 import type { ApplicationGraph } from "../api/graph.ts";
 import type { CallCounts } from "../observe/call-counters.ts";
+import type { FeatureCounts, MethodCounts, ProcessUsage, RouterCounts } from "../observe/node-metrics.ts";
 import type { PackedCalls } from "../observe/pack-calls.ts";
 import type { LongWait } from "../observe/recorded-call.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -65,6 +66,8 @@ export type ControlRequest =
   | { readonly type: "ping" }
   /** What it has recorded of its calls. */
   | { readonly type: "requests" }
+  /** What it has counted. */
+  | { readonly type: "metrics" }
   /** Ends when what is ongoing has ended, or after so long. */
   | { readonly type: "drain"; readonly deadlineMs: number };
 
@@ -80,6 +83,15 @@ export interface ExecutorStatus {
   readonly counts: CallCounts;
   /** What the batchers here have decided, since their replicas began. */
   readonly batching: readonly BatchingStatus[];
+}
+
+/** What one executor has counted since it began, and what it uses. */
+export interface ExecutorMetrics {
+  readonly status: ExecutorStatus;
+  readonly usage: ProcessUsage;
+  readonly router: RouterCounts;
+  readonly methods: readonly MethodCounts[];
+  readonly features: FeatureCounts;
 }
 
 /** What one executor has recorded: of the calls that its classes served, and of those that its lane kept waiting. */
@@ -98,5 +110,6 @@ export interface ControlAnswers {
   readonly route: undefined;
   readonly ping: ExecutorStatus;
   readonly requests: RecordedByExecutor;
+  readonly metrics: ExecutorMetrics;
   readonly drain: undefined;
 }

@@ -3,8 +3,10 @@ import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
+import { processFeatureCounters } from "../features/feature-counters.ts";
 import { CallRecorder } from "../observe/call-recorder.ts";
 import { packCalls } from "../observe/pack-calls.ts";
+import { processUsage } from "../observe/process-usage.ts";
 import { warmUp } from "../onnx/warm-up.ts";
 import type { Router } from "../router/router.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
@@ -17,6 +19,7 @@ import {
   CONTROL_TARGET,
   type ControlAnswers,
   type ControlRequest,
+  type ExecutorMetrics,
   type ExecutorStatus,
   type HostResult,
   type ModelSpecToHost,
@@ -144,6 +147,8 @@ export class ExecutorHost implements PeerService {
         return this.status();
       case "requests":
         return this.#recorded();
+      case "metrics":
+        return this.#metrics();
       case "drain":
         await this.drain(request.deadlineMs);
         return undefined;
@@ -180,6 +185,16 @@ export class ExecutorHost implements PeerService {
       unhealthy: this.#health.unhealthy,
       counts: this.#router.counters.snapshot(),
       batching: this.replicas.all().flatMap((replica) => replica.batching()),
+    };
+  }
+
+  #metrics(): ExecutorMetrics {
+    return {
+      status: this.status(),
+      usage: processUsage(),
+      router: this.#router.counts(),
+      methods: this.#recorder.counts(),
+      features: { ...processFeatureCounters },
     };
   }
 

@@ -3,6 +3,7 @@ import { resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { checkedEntries, checkKeys, MAX_KEYS_PER_GET, refuseEnded, storeClosed } from "./check-features.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { type LookUp, PendingGet } from "./pending-get.ts";
 
@@ -119,6 +120,7 @@ export class BatchingStore implements FeatureStore {
     const added = new Set(keys.filter((key) => !this.#inFlight.has(key) && !this.#queue.has(key))).size;
     if (this.#queue.size + added <= maxQueuedKeys) return;
     this.#counts.getsRefused += 1;
+    processFeatureCounters.getsRefused += 1;
     throw new TuttiError(
       "FeaturesUnavailable",
       `features: ${this.#queue.size} keys wait already, ${added} more exceed maxQueuedKeys (${maxQueuedKeys}); ` +
@@ -131,6 +133,7 @@ export class BatchingStore implements FeatureStore {
     const known = this.#inFlight.get(key) ?? this.#queue.get(key);
     if (known !== undefined) {
       this.#counts.keysJoined += 1;
+      processFeatureCounters.keysJoined += 1;
       return known;
     }
     const lookUp: LookUp = { key, waiters: [] };

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { checkedEntries, checkKeys, refuseEnded, storeClosed } from "./check-features.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { RowCache } from "./row-cache.ts";
 
@@ -132,10 +133,12 @@ export class CachingStore implements FeatureStore {
       if (cached === undefined) {
         missing.push(index);
         this.#misses += 1;
+        processFeatureCounters.cacheMisses += 1;
         continue;
       }
       rows[index] = cached.row;
       this.#hits += 1;
+      processFeatureCounters.cacheHits += 1;
       if (cached.row === undefined) this.#negativeHits += 1;
     }
     return missing;

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, type Field, optional, resolveOptions } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { MAX_VECTOR_LENGTH, refuseEnded } from "./check-features.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 
 export interface DefaultingStoreOptions {
@@ -92,6 +93,7 @@ export class DefaultingStore implements FeatureStore {
       const atHand = this.#atHand(key);
       if (atHand !== undefined) return atHand[0];
       this.#rowsDefaulted += 1;
+      processFeatureCounters.rowsDefaulted += 1;
       return this.#default;
     });
   }

@@ -11,6 +11,7 @@ import {
   type ResolvedDynamoDbStoreOptions,
   resolveDynamoDbStoreOptions,
 } from "./dynamodb-options.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { type RetryPolicy, retryDelayMs } from "./retry-delay.ts";
 
@@ -83,7 +84,10 @@ export class DynamoDbStore implements FeatureStore {
     return this.#work.run(options, late, async (signal) => {
       const reading: Reading = { found: new Map(), damaged: [], damage: "" };
       const unique = [...new Set(keys)];
+      processFeatureCounters.storeGets += 1;
+      processFeatureCounters.storeKeys += unique.length;
       const onFailure = (failure: DynamoDbFailure) => {
+        processFeatureCounters.storeFailures += 1;
         lastFailure = failure;
       };
       await Promise.all(

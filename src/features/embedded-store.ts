@@ -7,6 +7,7 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, refuseEnded, storeClosed } from "./check-features.ts";
 import { DamagedRowsError } from "./damaged-rows-error.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 import { isBusy, sqliteFailure } from "./sqlite-failures.ts";
 import { decodeVector, encodeVector } from "./vector-codec.ts";
@@ -121,9 +122,13 @@ export class EmbeddedStore implements FeatureStore {
     this.#refuseClosed();
     checkKeys(keys);
     try {
-      return this.#read(keys);
+      const rows = this.#read(keys);
+      processFeatureCounters.storeGets += 1;
+      processFeatureCounters.storeKeys += keys.length;
+      return rows;
     } catch (error) {
       if (isBusy(error)) return undefined;
+      processFeatureCounters.storeFailures += 1;
       throw sqliteFailure(this.#name, "read", error);
     }
   }

@@ -3,6 +3,7 @@ import { duration, flag, fraction, optional, resolveOptions, wholeNumber } from 
 import { TuttiError } from "../errors/tutti-error.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, storeClosed } from "./check-features.ts";
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
 
 export interface MemoryStoreOptions {
@@ -72,6 +73,7 @@ export class MemoryStore implements FeatureStore {
     const late = () => `memory store: no answer for ${keys.length} keys by the deadline; raise the deadline`;
     return this.#work.run(options, late, async (signal) => {
       this.onGet?.(keys);
+      this.#count(keys);
       const rows = keys.map((key) => this.#rows.get(key));
       await this.#pause(signal);
       return rows;
@@ -82,6 +84,7 @@ export class MemoryStore implements FeatureStore {
     if (!this.#options.immediate || this.hangs || this.delayMs > 0) return undefined;
     this.#refuseClosed();
     checkKeys(keys);
+    this.#count(keys);
     this.#maybeFail();
     return keys.map((key) => this.#rows.get(key));
   }
@@ -109,8 +112,14 @@ export class MemoryStore implements FeatureStore {
     this.#maybeFail();
   }
 
+  #count(keys: readonly string[]): void {
+    processFeatureCounters.storeGets += 1;
+    processFeatureCounters.storeKeys += keys.length;
+  }
+
   #maybeFail(): void {
     if (this.failureFraction > 0 && this.#random() < this.failureFraction) {
+      processFeatureCounters.storeFailures += 1;
       throw new TuttiError(
         "FeaturesUnavailable",
         "memory store: failed as its failureFraction asks; set it to 0",

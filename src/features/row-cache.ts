@@ -1,3 +1,4 @@
+import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureRow } from "./feature-store.ts";
 
 export interface CachedRow {
@@ -52,6 +53,7 @@ export class RowCache {
       if (this.#bytes <= this.#maxBytes) return;
       this.delete(oldest);
       this.evictions += 1;
+      processFeatureCounters.cacheEvictions += 1;
     }
   }
 

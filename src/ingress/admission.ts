@@ -69,17 +69,17 @@ export class Admission {
     const counters = this.#counters;
     if (!this.#options.enabled) {
       this.#state.inFlight += 1;
-      counters.admitted++;
+      this.#countAdmitted(priority);
       return "admit";
     }
     const verdict = admit(this.#state, this.#policy, priority, nowMs);
     switch (verdict) {
       case "lean":
         counters.lean++;
-        counters.admitted++;
+        this.#countAdmitted(priority);
         break;
       case "admit":
-        counters.admitted++;
+        this.#countAdmitted(priority);
         break;
       case "refuse-held":
         counters.refusedLowHeld++;
@@ -99,6 +99,11 @@ export class Admission {
   /** The edge's own event loop was so late. */
   noteLoopLag(lateMs: number): void {
     noteLoopLag(this.#state.limit, lateMs);
+  }
+
+  #countAdmitted(priority: RequestPriority): void {
+    this.#counters.admitted++;
+    if (priority === "low") this.#counters.admittedLow++;
   }
 
   retryAfterSeconds(): number {

@@ -7,6 +7,7 @@ import type { IngressCounters } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
 import type { IngressTarget } from "./ingress-target.ts";
 import type { RequestIds } from "./request-id.ts";
+import type { RouteCounters } from "./route-counters.ts";
 import type { RouteTable } from "./route-table.ts";
 
 export type IngressLog = Pick<BaseLogger, "debug" | "info" | "warn" | "error">;
@@ -20,6 +21,7 @@ export interface EdgeServices {
   readonly clock: Clock;
   readonly options: ResolvedIngressOptions;
   readonly counters: IngressCounters;
+  readonly routeCounters: RouteCounters;
   readonly admission: Admission;
   readonly wheel: DeadlineWheel;
   readonly ids: RequestIds;

@@ -23,6 +23,7 @@ import {
 } from "./outgoing-answer.ts";
 import { refusalOutgoing } from "./refusal.ts";
 import { planRequest, type RequestPlan } from "./request-plan.ts";
+import { NO_ROUTE } from "./route-counters.ts";
 import { StreamWriter } from "./stream-writer.ts";
 
 type CallPlan = Extract<RequestPlan, { kind: "call" }>;
@@ -50,6 +51,7 @@ type Phase =
 const DECIDING: Phase = { kind: "deciding" };
 const ADMITTED: Phase = { kind: "admitted" };
 const ENDED: Phase = { kind: "ended" };
+const labelOf = ({ route, application }: CallPlan): string => route?.label ?? application.label;
 const CLIENT_GONE = new TuttiError("Cancelled", "the client went away");
 
 /**
@@ -151,8 +153,10 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     this.#end();
     if (phase.kind === "calling" || phase.kind === "streaming") phase.pending.cancel();
     this.#services.counters.cancelled++;
-    logCancelled(this.#services, this.#request, this.id, this.elapsedMs());
-    this.#record(499, false, CLIENT_GONE);
+    const elapsedMs = this.elapsedMs();
+    this.#countRoute(499, elapsedMs);
+    logCancelled(this.#services, this.#request, this.id, elapsedMs);
+    this.#record(499, false, CLIENT_GONE, elapsedMs);
   }
 
   #read(plan: CallPlan): void {
@@ -276,8 +280,10 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     if (error === undefined) writer.end(finished);
     else writer.fail(error, this.id, finished);
     const counted = error === undefined ? status : statusOf(error);
+    const elapsedMs = this.elapsedMs();
     countStatus(this.#services.counters, counted);
-    logAnswer(this.#services, this.#request, this.id, counted, this.elapsedMs(), error);
+    this.#countRoute(counted, elapsedMs);
+    logAnswer(this.#services, this.#request, this.id, counted, elapsedMs, error);
   }
 
   /** The call failed: the route's fallback where it has one for this case, else the error. */
@@ -308,21 +314,29 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     // The connection is idle only when the rest of an unwanted body has been dropped.
     if (!closes && !request.complete) request.once("end", () => this.#connection.received());
     writeAnswer(request, this.#response, outgoing, closes, () => this.#connection.finished(this));
+    const elapsedMs = this.elapsedMs();
     countStatus(this.#services.counters, outgoing.status);
+    this.#countRoute(outgoing.status, elapsedMs);
     if (outgoing.degraded) this.#services.counters.degraded++;
-    this.#record(outgoing.status, outgoing.degraded, outgoing.error);
-    logAnswer(this.#services, request, this.id, outgoing.status, this.elapsedMs(), outgoing.error);
+    this.#record(outgoing.status, outgoing.degraded, outgoing.error, elapsedMs);
+    logAnswer(this.#services, request, this.id, outgoing.status, elapsedMs, outgoing.error);
+  }
+
+  #countRoute(status: number, elapsedMs: number): void {
+    const route = this.#plan === undefined ? NO_ROUTE : labelOf(this.#plan);
+    const wasLetIn = this.#calledAtMs !== undefined;
+    this.#services.routeCounters.count(route, status, wasLetIn ? elapsedMs : undefined);
   }
 
   /** Only what was meant for an application: other answers are the edge's own business. */
-  #record(status: number, degraded: boolean, error: TuttiError | undefined): void {
+  #record(status: number, degraded: boolean, error: TuttiError | undefined, elapsedMs: number): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    const endedAtMs = this.#services.clock.now();
+    const endedAtMs = this.#startedAtMs + elapsedMs;
     this.#services.recorder.note({
       requestId: this.id,
       application: plan.application.name,
-      route: plan.route === undefined ? plan.application.label : plan.route.label,
+      route: labelOf(plan),
       startedAtMs: this.#startedAtMs,
       endedAtMs,
       calledAtMs: this.#calledAtMs ?? endedAtMs,

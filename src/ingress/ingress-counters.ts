@@ -11,6 +11,8 @@ export interface IngressCounts {
   readonly status5xx: number;
   /** Requests let in to the application. */
   readonly admitted: number;
+  /** Those of them that were of low priority. */
+  readonly admittedLow: number;
   /** Those of them that left out what is optional. */
   readonly lean: number;
   /** Refused since as many were under way as may be, by priority. */
@@ -57,6 +59,7 @@ export function createCounters(): IngressCounters {
     status4xx: 0,
     status5xx: 0,
     admitted: 0,
+    admittedLow: 0,
     lean: 0,
     refusedHigh: 0,
     refusedLow: 0,

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RouteCounts } from "../observe/node-metrics.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
 import { Admission } from "./admission.ts";
 import { Connections } from "./connections.ts";
@@ -14,6 +15,7 @@ import { createCounters, type IngressCounts } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
 import type { ApplicationSpec, IngressTarget } from "./ingress-target.ts";
 import { RequestIds } from "./request-id.ts";
+import { RouteCounters } from "./route-counters.ts";
 import { RouteTable } from "./route-table.ts";
 
 export interface IngressParts {
@@ -69,6 +71,7 @@ export class Ingress {
       target,
       options,
       counters,
+      routeCounters: new RouteCounters(),
       admission,
       wheel: new DeadlineWheel(undefined, clock, (lateMs) => admission.noteLoopLag(lateMs)),
       clock,
@@ -89,6 +92,10 @@ export class Ingress {
     const { counters, admission } = this.#services;
     const { inFlight: admittedInFlight, limit: inFlightLimit, queueMs } = admission;
     return { ...counters, admittedInFlight, inFlightLimit, queueMs };
+  }
+
+  routeCounts(): RouteCounts[] {
+    return this.#services.routeCounters.counts();
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */

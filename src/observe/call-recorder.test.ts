@@ -96,4 +96,18 @@ describe("the recorder of calls", () => {
     }
     expect(recorded(recorder).length).toBeLessThanOrEqual(64 * 10 + 128);
   });
+
+  it("counts every call of a method, kept or not, by how it ended and how long it took", () => {
+    const recorder = new CallRecorder();
+    const inner = recorder.bookFor("Scorer", "score", false);
+    const nothingMade = { groups: [], namedStages: [] };
+    inner.note(ended("r-1", nothingMade), undefined, 103);
+    inner.note(ended("r-2", nothingMade), new TuttiError("Internal", "a bug"), 104);
+    // The caller's own mistake is no failure of the method.
+    inner.note(ended("r-3", nothingMade), new TuttiError("InvalidArgument", "not a number"), 105);
+    const [counts] = recorder.counts();
+    expect(counts).toMatchObject({ deployment: "Scorer", method: "score", ok: 2, failed: 1 });
+    expect(counts?.latency.sumMs).toBe(12);
+    expect(recorded(recorder)).toEqual([]);
+  });
 });

@@ -1,6 +1,8 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
 import type { Stratum } from "../policy/uniform-sample.ts";
 import type { CallGroup, CallSpan } from "./call-group.ts";
+import { LatencyCounts } from "./latency-counts.ts";
+import type { MethodCounts } from "./node-metrics.ts";
 import { KEPT, RecordBook } from "./record-book.ts";
 import type { NamedStage, Outcome, RecordedCall } from "./recorded-call.ts";
 
@@ -28,7 +30,7 @@ const SLOWEST_PER_MINUTE = 32;
 
 /** What one process keeps of the calls that its classes served. */
 export class CallRecorder {
-  readonly #books = new Map<string, RecordBook<RecordedCall>>();
+  readonly #books = new Map<string, MethodBook>();
   readonly #random: () => number;
 
   constructor(random: () => number = Math.random) {
@@ -45,7 +47,14 @@ export class CallRecorder {
     const key = this.#books.size < MAX_BOOKS ? `${deployment}.${method}` : "";
     let book = this.#books.get(key);
     if (book === undefined) {
-      book = new RecordBook(this.#random, SLOWEST_PER_MINUTE);
+      book = {
+        deployment: key === "" ? "" : deployment,
+        method: key === "" ? "" : method,
+        records: new RecordBook(this.#random, SLOWEST_PER_MINUTE),
+        latency: new LatencyCounts(),
+        ok: 0,
+        failed: 0,
+      };
       this.#books.set(key, book);
     }
     return new CallBook(deployment, method, isRoot, book);
@@ -55,23 +64,41 @@ export class CallRecorder {
   kept(nowMs: number): RecordedCall[] {
     const all = new Set<RecordedCall>();
     for (const book of this.#books.values()) {
-      for (const kept of KEPT) for (const call of book.kept(kept, nowMs)) all.add(call);
+      for (const kept of KEPT) for (const call of book.records.kept(kept, nowMs)) all.add(call);
     }
     return [...all];
   }
 
   sample(nowMs: number): Stratum<RecordedCall>[] {
-    return [...this.#books.values()].flatMap((book) => book.sample(nowMs));
+    return [...this.#books.values()].flatMap(({ records }) => records.sample(nowMs));
   }
+
+  /** Of all calls, kept or not. */
+  counts(): MethodCounts[] {
+    return [...this.#books.values()].map(({ deployment, method, ok, failed, latency }) => {
+      return { deployment, method, ok, failed, latency: latency.snapshot() };
+    });
+  }
+}
+
+/** What is kept of the calls of one method, and how many there were. */
+interface MethodBook {
+  /** Empty for the book that is shared. */
+  readonly deployment: string;
+  readonly method: string;
+  readonly records: RecordBook<RecordedCall>;
+  readonly latency: LatencyCounts;
+  ok: number;
+  failed: number;
 }
 
 export class CallBook {
   readonly #deployment: string;
   readonly #method: string;
   readonly #isRoot: boolean;
-  readonly #book: RecordBook<RecordedCall>;
+  readonly #book: MethodBook;
 
-  constructor(deployment: string, method: string, isRoot: boolean, book: RecordBook<RecordedCall>) {
+  constructor(deployment: string, method: string, isRoot: boolean, book: MethodBook) {
     this.#deployment = deployment;
     this.#method = method;
     this.#isRoot = isRoot;
@@ -80,12 +107,16 @@ export class CallBook {
 
   /** Asked at the end of every call: what is not worth keeping costs a few comparisons. */
   note(call: EndedCall, error: TuttiError | undefined, nowMs: number): void {
-    if (!this.#isRoot && call.groups.length === 0 && call.namedStages.length === 0) return;
+    const book = this.#book;
     const latencyMs = nowMs - call.startedAtMs;
     const outcome = outcomeOf(call, error);
-    const reasons = this.#book.choose(latencyMs, outcome, nowMs);
+    book.latency.count(latencyMs);
+    if (outcome === "failed") book.failed += 1;
+    else book.ok += 1;
+    if (!this.#isRoot && call.groups.length === 0 && call.namedStages.length === 0) return;
+    const reasons = book.records.choose(latencyMs, outcome, nowMs);
     if (reasons === 0) return;
-    this.#book.add(reasons, this.#record(call, error, latencyMs, outcome), latencyMs, outcome, nowMs);
+    book.records.add(reasons, this.#record(call, error, latencyMs, outcome), latencyMs, outcome, nowMs);
   }
 
   #record(call: EndedCall, error: TuttiError | undefined, latencyMs: number, outcome: Outcome): RecordedCall {

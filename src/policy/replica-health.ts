@@ -127,12 +127,13 @@ export function learnNothing({ ejection }: ReplicaHealth): void {
  * Leaves out, of one deployment's replicas, those that fail or answer late while others do not. One that is alone in
  * being known is compared with what was predicted: then its siblings are tried, and known from then on.
  */
-export function judgeReplicas(replicas: readonly JudgedReplica[], nowMs: number): void {
-  if (replicas.length < 2) return;
+export function judgeReplicas(replicas: readonly JudgedReplica[], nowMs: number): number {
+  if (replicas.length < 2) return 0;
+  let ejected = 0;
   let left = Math.floor(replicas.length * MAX_EJECTED_FRACTION);
   for (const { health } of replicas) if (health.ejection.isOut) left -= 1;
   for (const { health } of replicas) {
-    if (left <= 0) return;
+    if (left <= 0) break;
     if (health.ejection.isOut || health.calls < MIN_CALLS || !hasSibling(replicas, health)) continue;
     const sibling = bestKnownSibling(replicas, health);
     const siblingErrorFraction = sibling?.errorFraction ?? 0;
@@ -146,7 +147,9 @@ export function judgeReplicas(replicas: readonly JudgedReplica[], nowMs: number)
     }
     eject(health.ejection, nowMs);
     left -= 1;
+    ejected += 1;
   }
+  return ejected;
 }
 
 const isSibling = ({ health, isReachable }: JudgedReplica, subject: ReplicaHealth): boolean =>

@@ -34,7 +34,7 @@ describe("a set of replicas", () => {
   it("goes on with the counts of the set before it", () => {
     const { laneOf } = lanesOf("x1", "x2", "x3");
     const before = new ReplicaSet(route, laneOf);
-    before.began();
+    before.began(true);
     before.replicas[1]!.waitingItems = 4;
     const after = new ReplicaSet({ ...route, replicas: route.replicas.slice(1) }, laneOf, before);
     expect(after.outstanding).toBe(1);
@@ -49,14 +49,14 @@ describe("a set of replicas", () => {
   it("is full with as many calls as its replicas take, or as one takes while there is none", () => {
     const { laneOf } = lanesOf("x1", "x2", "x3");
     const set = new ReplicaSet(route, laneOf);
-    for (let i = 0; i < 5; i++) set.began();
+    for (let i = 0; i < 5; i++) set.began(true);
     expect(set.isFull).toBe(false);
-    set.began();
+    set.began(true);
     expect(set.isFull).toBe(true);
     const none = new ReplicaSet({ ...route, replicas: [] }, laneOf);
-    none.began();
+    none.began(true);
     expect(none.isFull).toBe(false);
-    none.began();
+    none.began(true);
     expect(none.isFull).toBe(true);
   });
 

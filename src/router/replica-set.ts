@@ -2,6 +2,7 @@ import { calledMethod } from "../api/http-call.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { type ResolvedRoutingOptions, resolveRoutingOptions } from "../config/routing-options.ts";
 import type { CallPlace } from "../observe/call-group.ts";
+import type { RoutedCounts } from "../observe/node-metrics.ts";
 import { chooseOfTwo, chooseReplica, predictedFinishUs, type ReplicaLoad } from "../policy/choose-replica.ts";
 import { mayProbe } from "../policy/ejection.ts";
 import { gather, quietAfterMoveMs } from "../policy/gather.ts";
@@ -119,9 +120,21 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   }
 }
 
+/** What is counted of a deployment's calls. Counts only rise. */
+interface Totals {
+  calls: number;
+  failures: number;
+  retries: number;
+  moves: number;
+  hedges: number;
+  rescues: number;
+  ejections: number;
+}
+
 /** What the sets of one deployment share, those before and those after a snapshot: calls end where they began. */
 interface SharedCounts {
   calls: number;
+  readonly totals: Totals;
   /** Kept from the first call on that may be hedged. */
   latencies: LatencyWindow | undefined;
   hedgeAfterMs: number;
@@ -161,7 +174,7 @@ export class ReplicaSet {
     this.#maxOngoing = route.maxOngoing;
     this.#shared =
       previous === undefined
-        ? { calls: 0, latencies: undefined, hedgeAfterMs: Number.POSITIVE_INFINITY }
+        ? { calls: 0, totals: noTotals(), latencies: undefined, hedgeAfterMs: Number.POSITIVE_INFINITY }
         : previous.#shared;
     this.replicas = route.replicas.flatMap(({ target, executor }) => {
       const known = previous?.replicas.find((replica) => replica.target === target);
@@ -347,6 +360,7 @@ export class ReplicaSet {
       if (latencies !== undefined) learnLatency(latencies, latencyUs, nowMs);
     } else {
       lane.ejection.isProbing = false;
+      if (outcome !== undefined && outcome.error.code !== "Cancelled") this.totals.failures += 1;
       if (outcome !== undefined && speaksAgainst(outcome.error.code)) learnFailure(health, nowMs);
       else learnNothing(health);
     }
@@ -355,7 +369,7 @@ export class ReplicaSet {
 
   /** To be done now and then: leaves out what fails or is late, and finds out what is slow. */
   judge(nowMs: number): void {
-    if (this.#routing.eject) judgeReplicas(this.replicas, nowMs);
+    if (this.#routing.eject) this.totals.ejections += judgeReplicas(this.replicas, nowMs);
     const { latencies } = this.#shared;
     if (latencies === undefined) return;
     const slowUs = latencyQuantileUs(latencies, this.#routing.hedgeQuantile, nowMs);
@@ -363,14 +377,39 @@ export class ReplicaSet {
       slowUs === undefined ? Number.POSITIVE_INFINITY : Math.max(MIN_HEDGE_AFTER_MS, slowUs / 1000);
   }
 
-  began(): void {
+  /** A call, or another attempt at one that began before. */
+  began(isFirst: boolean): void {
     this.#shared.calls += 1;
+    if (isFirst) this.totals.calls += 1;
   }
 
   ended(): void {
     this.#shared.calls -= 1;
   }
+
+  /** Written to by whoever decides of its calls. */
+  get totals(): Totals {
+    return this.#shared.totals;
+  }
+
+  counts(): RoutedCounts {
+    let ejected = 0;
+    for (const { health, lane } of this.replicas) {
+      if (health.ejection.isOut || lane.ejection.isOut) ejected += 1;
+    }
+    return { deployment: this.name, ...this.totals, ejected, outstanding: this.outstanding };
+  }
 }
+
+const noTotals = (): Totals => ({
+  calls: 0,
+  failures: 0,
+  retries: 0,
+  moves: 0,
+  hedges: 0,
+  rescues: 0,
+  ejections: 0,
+});
 
 /** The best of them if there are any, else whatever there is. */
 const orAll = <T>(best: readonly T[], all: readonly T[]): readonly T[] => (best.length > 0 ? best : all);

@@ -77,7 +77,7 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
     this.#attempts = history?.attempts ?? 0;
     this.#suspicion = history?.suspicion ?? Suspicion.none;
     this.#avoid = history === undefined ? undefined : new Set([history.avoid]);
-    set.began();
+    set.began(history === undefined);
   }
 
   get method(): string {
@@ -121,7 +121,7 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
   follow(set: ReplicaSet): void {
     if (set === this.#set) return;
     // Counts are shared with the set before it, unless the deployment was out of the snapshots meanwhile.
-    set.began();
+    set.began(false);
     this.#set.ended();
     this.#set = set;
   }
@@ -190,6 +190,7 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
     }
     // What was moved is made once, as if it had gone there at first.
     if (!wasMoved && !this.#routes.stragglers.mayRetry()) return this.end(outcome, stats);
+    this.#set.totals[wasMoved ? "moves" : "retries"] += 1;
     this.#avoid ??= new Set();
     this.#avoid.add(state.replica.lane);
     this.#state = WAITING;
@@ -270,6 +271,7 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
   #startSecond(extra: Extra, state: SentState): void {
     const { deployment, method, args, requestId, deadlineAtMs, priority, lean } = this.#call;
     const { stragglers } = this.#routes;
+    this.#set.totals[extra === "hedge" ? "hedges" : "rescues"] += 1;
     const second = this.#routes.second(
       {
         deployment,

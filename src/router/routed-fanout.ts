@@ -161,7 +161,7 @@ class LanePart extends OutAttempt implements FanoutRequest {
     const load = loadOf(replica, nowMs);
     const costUs = addedWorkUs(load);
     const predictedUs = load.laneBacklogUs + costUs;
-    set.began();
+    set.began(true);
     replica.sent(costUs, nowMs);
     if (this.#fanout.call.hedge) {
       this.#hedgeAtMs = Math.min(this.#hedgeAtMs, nowMs + this.#stragglers.hedgeAfterMs(set));
@@ -211,8 +211,10 @@ class LanePart extends OutAttempt implements FanoutRequest {
       return call.onEnd(member, { ok: false, error: cancelled() }, stats, replica);
     }
     const isPointless = code === "Overloaded" && !set.hasOther(replica.lane, undefined);
-    if (decision === "retry" && !isPointless && (wasMoved || this.#stragglers.mayRetry()))
+    if (decision === "retry" && !isPointless && (wasMoved || this.#stragglers.mayRetry())) {
+      set.totals[wasMoved ? "moves" : "retries"] += 1;
       return this.#fanout.goAlone(member, { attempts: 1, suspicion, avoid: replica.lane });
+    }
     call.onEnd(member, outcome, stats, replica);
   }
 
@@ -264,8 +266,9 @@ class LanePart extends OutAttempt implements FanoutRequest {
   }
 
   #startSecond(part: number, one: PartMember, extra: Extra): void {
-    const { member, replica } = one;
+    const { member, replica, set } = one;
     const stragglers = this.#stragglers;
+    set.totals[extra === "hedge" ? "hedges" : "rescues"] += 1;
     const history = { attempts: 1, suspicion: Suspicion.none, avoid: replica.lane };
     const second = this.#fanout.second(member, history, (outcome, stats, place) =>
       race.secondEnded(outcome, stats, place),

@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../clock/clock.ts";
 import { resolveRoutingOptions } from "../config/routing-options.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { CallCounters } from "../observe/call-counters.ts";
+import type { RouterCounts } from "../observe/node-metrics.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import { Lane, type Link } from "./lane.ts";
 import { type HomeMoves, ReplicaSet } from "./replica-set.ts";
@@ -187,6 +188,16 @@ export class Router implements CallPort {
     let calls = 0;
     for (const set of this.#sets.values()) calls += set.outstanding;
     return calls;
+  }
+
+  counts(): RouterCounts {
+    const deployments = [...this.#sets.values()].map((set) => set.counts());
+    return {
+      waiting: this.#waiting.size,
+      stalls: this.#stragglers.stalls,
+      // Others it could call, and never did.
+      deployments: deployments.filter(({ calls }) => calls > 0),
+    };
   }
 
   close(): void {

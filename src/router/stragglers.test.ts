@@ -311,6 +311,73 @@ describe("a replica that fails or answers late", () => {
   });
 });
 
+describe("what a router counts of a deployment", () => {
+  const countsOf = ({ router }: ReturnType<typeof network>) => router.counts().deployments[0];
+
+  it("is each call once, however many attempts it had, and its retries and failures", async () => {
+    const net = network();
+    const { outcomes } = net.call();
+    net.open()[0]!.end(failed("Unavailable", "no"));
+    expect(countsOf(net)).toMatchObject({ calls: 1, retries: 1, failures: 1, outstanding: 1 });
+    net.open()[0]!.end(ok("again"));
+    expect(outcomes).toEqual([ok("again")]);
+    expect(countsOf(net)).toMatchObject({ calls: 1, retries: 1, failures: 1, outstanding: 0 });
+  });
+
+  it("is a hedge, and not a second call", async () => {
+    const net = network();
+    await net.teach(60, 4);
+    net.call({ hedge: true });
+    await net.clock.advance(15);
+    expect(countsOf(net)).toMatchObject({ calls: 61, hedges: 1, rescues: 0, outstanding: 2 });
+  });
+
+  it("is a rescue of each call of an executor that stalls, which is counted too", async () => {
+    const net = network();
+    await net.teach(10, 2);
+    net.call();
+    await net.clock.advance(150);
+    expect(countsOf(net)).toMatchObject({ calls: 11, hedges: 0, rescues: 1, ejected: 1 });
+    expect(net.router.counts().stalls).toBe(1);
+  });
+
+  it("is a move of what was given back before it had started, and no failure", async () => {
+    const net = network({}, [{ ...m, idempotent: false }]);
+    await net.teach(10, 2);
+    net.call();
+    await net.clock.advance(300);
+    net.open()[0]!.end(givenBack);
+    expect(countsOf(net)).toMatchObject({ calls: 11, moves: 1, retries: 0, failures: 0 });
+  });
+
+  it("is each member of a fan-out as a call, and its repetition alone as a retry", async () => {
+    const routes = [
+      m,
+      { ...m, name: "n", replicas: m.replicas.map((one) => ({ ...one, target: one.target + 2 })) },
+    ];
+    const net = network({}, routes);
+    net.fan();
+    net.open()[0]!.end(failed("Unavailable", "no"));
+    const [first, second] = net.router.counts().deployments;
+    expect([first?.calls, second?.calls]).toEqual([1, 1]);
+    expect(first!.retries + second!.retries).toBe(1);
+  });
+
+  it("is an ejection once, and none of deployments that were never called", async () => {
+    const idle = network();
+    expect(idle.router.counts()).toEqual({ waiting: 0, stalls: 0, deployments: [] });
+    const net = network();
+    for (let i = 0; i < 60; i++) {
+      net.call();
+      net.call();
+      for (const sent of net.link("x1").open) sent.end(failed("Internal"));
+      for (const sent of net.link("x2").open) sent.end(ok("x2"));
+      await net.clock.advance(30);
+    }
+    expect(countsOf(net)).toMatchObject({ ejections: 1, ejected: 1 });
+  });
+});
+
 describe("a call that may be hedged", () => {
   const hedged = { hedge: true };
 

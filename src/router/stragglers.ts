@@ -58,6 +58,8 @@ export class Stragglers {
   #hedgeLimits: BudgetOptions;
   #nextCheckAtMs = Number.POSITIVE_INFINITY;
   #nextHedgeAtMs = Number.POSITIVE_INFINITY;
+  /** How often a lane was found to have stalled. */
+  stalls = 0;
 
   constructor(options: StragglersOptions) {
     this.#options = options;
@@ -186,6 +188,7 @@ export class Stragglers {
       link.askForLoad();
     } else if (verdict === "stalled") {
       lane.stalled(nowMs);
+      this.stalls += 1;
       rescueAll(link, nowMs);
     }
   }

@@ -3,17 +3,23 @@ import type { DeploymentStatus, ExecutorReport, NodeStatus } from "../admin/node
 import type { Clock } from "../clock/clock.ts";
 import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
-import { type CallCounters, sumCounts } from "../observe/call-counters.ts";
+import { sumCounts } from "../observe/call-counters.ts";
+import type { NodeMetrics, RouteCounts } from "../observe/node-metrics.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
+import type { Router } from "../router/router.ts";
+import { MetricsCollector } from "./metrics-collector.ts";
 import { RecordCollector, slotTitle } from "./record-collector.ts";
+import type { SlotHistory } from "./slot-history.ts";
 
 export interface NodeObserverParts {
   readonly runner: ApplicationRunner;
   /** Of this process. */
-  readonly counters: CallCounters;
+  readonly router: Pick<Router, "counts" | "counters">;
   readonly recorder: RequestRecorder;
   readonly ingress: () => IngressCounts;
+  readonly routes: () => readonly RouteCounts[];
+  readonly history: SlotHistory;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
   readonly clock: Clock;
 }
@@ -22,11 +28,13 @@ export interface NodeObserverParts {
 export class NodeObserver implements AdminSource {
   readonly #parts: NodeObserverParts;
   readonly #collector: RecordCollector;
+  readonly #metrics: MetricsCollector;
   readonly #startedAtMs: number;
 
   constructor(parts: NodeObserverParts) {
     this.#parts = parts;
     this.#collector = new RecordCollector(parts);
+    this.#metrics = new MetricsCollector(parts);
     this.#startedAtMs = parts.clock.now();
   }
 
@@ -44,8 +52,12 @@ export class NodeObserver implements AdminSource {
     return reportRequests(await this.#collector.collect(), query, pause);
   }
 
+  metrics(): Promise<NodeMetrics> {
+    return this.#metrics.collect();
+  }
+
   status(): NodeStatus {
-    const { runner, counters, ingress, clock } = this.#parts;
+    const { runner, router, ingress, clock } = this.#parts;
     const slots = runner.slots();
     const executors = new Map(slots.flatMap(({ executor }) => (executor ? [[executor.id, executor]] : [])));
     // One that runs inline counts with this process's own counters.
@@ -58,7 +70,7 @@ export class NodeObserver implements AdminSource {
       ...this.readiness(),
       application: this.#application(slots),
       executors: slots.map(executorReport),
-      calls: sumCounts([counters.snapshot(), ...counts]),
+      calls: sumCounts([router.counters.snapshot(), ...counts]),
       ingress: { ...ingress() },
     };
   }

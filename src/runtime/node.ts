@@ -22,6 +22,7 @@ import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
 import { NodeObserver } from "./node-observer.ts";
 import { createRunDirectory } from "./run-directory.ts";
+import { SlotHistory } from "./slot-history.ts";
 import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
 /** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
@@ -80,7 +81,13 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const runDirectory = await createRunDirectory();
   const modelCacheDirectory = path.join(runDirectory, "models");
   await mkdir(modelCacheDirectory, { mode: 0o700 });
-  const { fleet, router, runner } = wire(options, nodeOptions, { runDirectory, modelCacheDirectory });
+  const history = new SlotHistory();
+  const onEvent = (event: RunnerEvent) => {
+    history.note(event);
+    options.onEvent(event);
+  };
+  const directories = { runDirectory, modelCacheDirectory };
+  const { fleet, router, runner } = wire({ ...options, onEvent }, nodeOptions, directories);
   let target: IngressTarget = notReadyTarget;
   const recorder = new RequestRecorder();
   const ingress = new Ingress({
@@ -93,8 +100,10 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const observer = new NodeObserver({
     runner,
     recorder,
-    counters: router.counters,
+    router,
+    history,
     ingress: () => ingress.counts(),
+    routes: () => ingress.routeCounts(),
     readiness: () => target.readiness(),
     clock,
   });

@@ -4,6 +4,7 @@ import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "../runtime/edge-target.ts";
 import { NodeObserver } from "../runtime/node-observer.ts";
+import { SlotHistory } from "../runtime/slot-history.ts";
 import { keepHealthy, wireNode } from "../runtime/wire-node.ts";
 import { deriveSeed, seededRandom } from "./seeded-random.ts";
 import { SimulatedClient } from "./simulated-client.ts";
@@ -44,6 +45,7 @@ export async function simulate(application: Application, options: SimulationOpti
     watchReplica: ({ id }, spec) => record.watchReplica(id, spec),
     onRun: ({ id }, run) => record.onRun(id, run),
   });
+  const history = new SlotHistory();
   const { fleet, router, runner } = wireNode({
     platform: {
       launcher,
@@ -53,7 +55,10 @@ export async function simulate(application: Application, options: SimulationOpti
     },
     options: nodeOptions,
     module: "the application",
-    onEvent: (event) => record.onEvent(event),
+    onEvent: (event) => {
+      history.note(event);
+      record.onEvent(event);
+    },
   });
   let target: IngressTarget | undefined;
   const recorder = new RequestRecorder(seededRandom(deriveSeed(seed, "recorder")));
@@ -67,8 +72,10 @@ export async function simulate(application: Application, options: SimulationOpti
   const observer = new NodeObserver({
     runner,
     recorder,
-    counters: router.counters,
+    router,
+    history,
     ingress: () => ingress.counts(),
+    routes: () => ingress.routeCounts(),
     readiness: () => runner.readiness(),
     clock: node,
   });

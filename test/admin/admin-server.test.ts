@@ -4,6 +4,7 @@ import { type AdminOptions, resolveAdminOptions } from "../../src/admin/admin-op
 import { AdminServer } from "../../src/admin/admin-server.ts";
 import type { AdminSource } from "../../src/admin/admin-source.ts";
 import type { NodeStatus } from "../../src/admin/node-status.ts";
+import { nothingCounted } from "../../src/observe/node-metrics.fake.ts";
 import { call } from "../../src/observe/request-tree.fake.ts";
 import type { RequestsQuery, RequestsReport } from "../../src/observe/requests-report.ts";
 import { HttpClient } from "../support/http-client.ts";
@@ -27,6 +28,8 @@ const STATUS: NodeStatus = {
   ingress: { requests: 12 },
 };
 
+const COUNTED = { ...nothingCounted(), uptimeMs: 1500 };
+
 /** Knows one request, `r-1`. */
 class FakeSource implements AdminSource {
   ready = true;
@@ -41,6 +44,9 @@ class FakeSource implements AdminSource {
   }
   nameOf(id: string) {
     return id;
+  }
+  async metrics() {
+    return COUNTED;
   }
   async requests(query: RequestsQuery): Promise<RequestsReport> {
     this.asked.push(query);
@@ -114,6 +120,14 @@ describe("the admin API", () => {
     const { client } = await start();
     expect((await client.get("/api/status")).text).toContain("expired at the queue 3");
     expect((await client.get("/api/status?format=json")).json).toEqual(JSON.parse(JSON.stringify(STATUS)));
+  });
+
+  it("tells what was counted in Prometheus's text format", async () => {
+    const { client } = await start();
+    const { status, headers, text } = await client.get("/metrics", { headers: { accept: "*/*" } });
+    expect([status, headers["content-type"]]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
+    expect(text).toContain("\ntutti_uptime_seconds 1.5\n");
+    expect((await client.get("/metrics?name=x")).json.error.path).toBe("query.name");
   });
 
   it("answers probes", async () => {
