@@ -26,6 +26,7 @@ export type { HttpRequestInfo } from "./api/http-call.ts";
 export type { Fallback, Json } from "./api/http-routes.ts";
 export type { OnnxModel } from "./api/onnx-model.ts";
 export type { DeploymentOptions, HealthCheckOptions, ReplicaBounds } from "./config/deployment-options.ts";
+export type { RoutingOptions } from "./config/routing-options.ts";
 export type { ErrorCode } from "./errors/codes.ts";
 export { HttpError, type Started, TuttiError } from "./errors/tutti-error.ts";
 export { BatchingStore, type BatchingStoreOptions } from "./features/batching-store.ts";

@@ -148,6 +148,44 @@ describe("replicas that share a lane", () => {
   });
 });
 
+describe("a lane that has changed its speed", () => {
+  const costOf = ({ replica }: Model): number => {
+    const { fixedUs, itemUs } = replica.cost();
+    return fixedUs + itemUs;
+  };
+
+  it("is found out by five runs, for all its models, and all of them are told", async () => {
+    const { clock, add, onLane } = lane();
+    const models = [1, 2, 3, 4, 5, 6].map(add);
+    for (const { slow } of models) slow(10 * RUN_MS);
+    for (const model of models.slice(0, 4)) model.call(10_000);
+    await clock.advance(400);
+    expect(costOf(models[5]!)).toBeCloseTo(1000 * RUN_MS);
+    models[4]!.call(10_000);
+    await clock.advance(100);
+    expect(costOf(models[5]!)).toBeCloseTo(10_000 * RUN_MS);
+    expect(onLane.lastRan.map(({ target }) => target)).toEqual([1, 2, 3, 4, 5, 6]);
+    await clock.advance(200);
+    expect(onLane.lastRan.length).toBe(4);
+    for (const { slow } of models) slow(RUN_MS);
+    for (const model of models.slice(0, 5)) model.call(10_000);
+    await clock.advance(100);
+    expect(costOf(models[5]!)).toBeLessThan(1001 * RUN_MS);
+  });
+
+  it("is not one on which a single model has", async () => {
+    const { clock, add } = lane();
+    const [slow, other] = [add(1), add(2)];
+    slow.slow(10 * RUN_MS);
+    for (let i = 0; i < 8; i++) {
+      slow.call(10_000);
+      await clock.advance(150);
+    }
+    expect(costOf(slow)).toBeGreaterThan(2000 * RUN_MS);
+    expect(costOf(other)).toBeCloseTo(1000 * RUN_MS);
+  });
+});
+
 describe("what is told of batches", () => {
   it("counts them by size and by reason", async () => {
     const { clock, add } = lane();

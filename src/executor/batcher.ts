@@ -8,6 +8,7 @@ import {
   learnCost,
   predictCostUs,
   predictSpreadUs,
+  scaleCosts,
 } from "../policy/cost-table.ts";
 import { type ReleaseState, type RunReason, releaseBatch } from "../policy/release-batch.ts";
 import { BatchCounts, type BatchingStatus, type DecisionLog } from "./batch-decisions.ts";
@@ -189,6 +190,11 @@ export class Batcher<I> implements ReleaseState {
   /** A batch has run. One that failed, or was run again in parts, teaches nothing about the cap. */
   learn(rows: number, runUs: number): void {
     learnCost(this.costs, rows, runUs);
+  }
+
+  /** All its runs take so many times as long as was learned. */
+  scaleCosts(factor: number): void {
+    scaleCosts(this.costs, factor);
   }
 
   learnCap(batch: Batch<I>, startedAtMs: number, runUs: number): void {

@@ -3,6 +3,7 @@ import { CallCounters } from "../observe/call-counters.ts";
 import { LaneHistory } from "../observe/lane-history.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
 import { type BusyFraction, idleSince, learnBusy } from "../policy/busy-fraction.ts";
+import { learnPace, steadyPace } from "../policy/lane-pace.ts";
 import type { DecisionLog } from "./batch-decisions.ts";
 import { isBefore, type QueuedItem } from "./batch-queue.ts";
 import type { FreeSlot } from "./batcher.ts";
@@ -16,6 +17,9 @@ export interface ModelLaneOptions {
   /** Written to for each batch and wait. Default none. */
   readonly decisions?: DecisionLog;
 }
+
+/** When the lane has changed its speed, callers are told what all its models cost for so long. */
+const NEWS_MS = 100;
 
 /**
  * The one compute lane of a model executor: ONNX Runtime's Node binding runs a model on the calling thread, so one
@@ -39,6 +43,8 @@ export class ModelLane implements ReplicaLane, FreeSlot {
   #isAwake = false;
   #cancelTimer: CancelTimer | undefined;
   #lastRan: ModelReplica[] = [];
+  readonly #pace = steadyPace();
+  #allAreNewsUntilMs = 0;
   readonly #busy: BusyFraction;
 
   constructor({ clock = systemClock, counters = new CallCounters(), decisions }: ModelLaneOptions = {}) {
@@ -78,7 +84,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
 
   /** The replicas whose cost is news to those who get replies now. */
   get lastRan(): readonly ModelReplica[] {
-    return this.#lastRan;
+    return this.clock.now() < this.#allAreNewsUntilMs ? [...this.#replicas] : this.#lastRan;
   }
 
   loadFraction(nowMs: number): number {
@@ -102,8 +108,9 @@ export class ModelLane implements ReplicaLane, FreeSlot {
       const startedAtMs = this.clock.now();
       this.#running = { untilMs: startedAtMs + batch.predictedUs / 1000 };
       learnBusy(this.#busy, 0, startedAtMs);
-      await replica.runBatch(batch);
+      const runUs = await replica.runBatch(batch);
       const endedAtMs = this.clock.now();
+      if (runUs !== undefined) this.#learnPace(replica, runUs, batch.predictedUs, endedAtMs);
       learnBusy(this.#busy, endedAtMs - startedAtMs, endedAtMs);
       if (this.#lastRan[0] !== replica)
         this.#lastRan = [replica, ...this.#lastRan.filter((ran) => ran !== replica)].slice(0, 4);
@@ -144,6 +151,13 @@ export class ModelLane implements ReplicaLane, FreeSlot {
         return undefined;
       }
     }
+  }
+
+  #learnPace(replica: ModelReplica, runUs: number, predictedUs: number, nowMs: number): void {
+    const factor = learnPace(this.#pace, replica.target, runUs, predictedUs);
+    if (factor === undefined) return;
+    for (const one of this.#replicas) one.scaleCosts(factor);
+    this.#allAreNewsUntilMs = nowMs + NEWS_MS;
   }
 
   #endWait(): void {

@@ -153,8 +153,11 @@ export class ModelReplica implements HostedReplica {
     return this.#batcher.next(slot, nowMs);
   }
 
-  /** Resolves when its replies are made. Never rejects. */
-  async runBatch(batch: ModelBatch): Promise<void> {
+  /**
+   * Resolves when its replies are made. Never rejects.
+   * @returns how long the run took, in µs; undefined when it failed.
+   */
+  async runBatch(batch: ModelBatch): Promise<number | undefined> {
     const { items } = batch;
     const { clock, history } = this.#lane;
     const startedAtMs = clock.now();
@@ -164,13 +167,20 @@ export class ModelReplica implements HostedReplica {
     try {
       const runUs = await this.#run(items);
       this.#batcher.learnCap(batch, startedAtMs, runUs);
+      return runUs;
     } catch (thrown) {
       await this.#failed(items, TuttiError.from(thrown));
+      return undefined;
     } finally {
       flushSuspects(items);
       this.#running = 0;
       history.ran(this.deployment, items.length, startedAtMs, clock.now());
     }
+  }
+
+  /** The lane was found to take so many times as long for all it runs. */
+  scaleCosts(factor: number): void {
+    this.#batcher.scaleCosts(factor);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   predictSpreadUs,
   quickFraction,
   rowsWithinUs,
+  scaleCosts,
 } from "./cost-table.ts";
 
 const SIZES = [1, 2, 4, 8, 16, 32, 64];
@@ -249,6 +250,26 @@ describe("efficientRows", () => {
   it("does not split what takes microseconds, for which a second batch costs more than it saves", () => {
     const table = learned((rows) => 0.1 * rows * rows);
     expect(efficientRows(table, 16)).toBe(16);
+  });
+});
+
+describe("scaleCosts", () => {
+  it("is as if all that was learned had taken so many times as long, and leaves a table that has learned nothing", () => {
+    fc.assert(
+      fc.property(samples, fc.double({ min: 0.05, max: 20, noNaN: true }), (seen, factor) => {
+        const [table, asIf] = [emptyCostTable(), emptyCostTable()];
+        for (const { rows, us } of seen) {
+          // Beyond a mean of 1 µs, below which a run is taken for 1 µs.
+          learnCost(table, rows, us + 100);
+          learnCost(asIf, rows, (us + 100) * factor);
+        }
+        scaleCosts(table, factor);
+        for (const rows of SIZES) {
+          expect(predictCostUs(table, rows)).toBeCloseTo(predictCostUs(asIf, rows), 3);
+          expect(predictSpreadUs(table, rows)).toBeCloseTo(predictSpreadUs(asIf, rows), 3);
+        }
+      }),
+    );
   });
 });
 

@@ -127,6 +127,19 @@ function learnSpread(table: CostTable, index: number, aboveMeanUs: number): void
   table.spreadsUs[index] = Math.max(0, spread + stepUs * (aboveMeanUs > spread ? QUANTILE : QUANTILE - 1));
 }
 
+/** All runs take so many times as long from now on, or were found to. */
+export function scaleCosts(table: CostTable, factor: number): void {
+  for (let i = 0; i < CLASSES; i++) {
+    const mean = table.meansUs[i];
+    if (mean === undefined) continue;
+    table.meansUs[i] = mean * factor;
+    table.steadyUs[i]! *= factor;
+    table.deviationsUs[i]! *= factor;
+    table.spreadsUs[i]! *= factor;
+  }
+  updateCurve(table);
+}
+
 function updateCurve(table: CostTable): void {
   const { curve } = table;
   const { fixedUs, itemUs } = costLine(table);
