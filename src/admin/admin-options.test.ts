@@ -20,6 +20,10 @@ describe("the admin options", () => {
     [{ port: 70_000 }, /admin: port/],
     [{ host: "" }, /admin: host/],
     [{ token: "short" }, /admin: token: expected a text of at least 16/],
+    [{ token: `${TOKEN} and more` }, /without spaces/],
+    [{ token: `${TOKEN}ü` }, /visible ASCII/],
+    [{ token: "x".repeat(4097) }, /at most 4096/],
+    [{ token: 1234567890123456 }, /expected a text/],
     [{ tokn: TOKEN }, /unknown option tokn; known: host, port, token/],
   ])("refuse %j, naming what is wrong", (options, message) => {
     expect(() => resolveAdminOptions(options as object)).toThrow(message);

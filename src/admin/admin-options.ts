@@ -8,7 +8,7 @@ export interface AdminOptions {
   readonly host?: string;
   /** Default 8002; 0 picks a free one. */
   readonly port?: number;
-  /** Demanded as `authorization: Bearer <token>` when given. At least 16 characters. */
+  /** Demanded as `authorization: Bearer <token>` when given. 16 to 4,096 visible ASCII characters, no spaces. */
   readonly token?: string;
 }
 
@@ -19,6 +19,8 @@ export interface ResolvedAdminOptions {
 }
 
 const MIN_TOKEN_CHARS = 16;
+/** It must fit into a request's headers. */
+const MAX_TOKEN_CHARS = 4096;
 
 /** @throws TuttiError `InvalidOptions`, naming the option, what was expected and what was found. */
 export function resolveAdminOptions(options: AdminOptions = {}): ResolvedAdminOptions {
@@ -29,15 +31,23 @@ export function resolveAdminOptions(options: AdminOptions = {}): ResolvedAdminOp
     throw invalid("host", `expected an address or host name, got ${describe(host)}`);
   }
   // The token itself is a secret: not even a wrong one is shown.
-  if (token !== undefined && (typeof token !== "string" || token.length < MIN_TOKEN_CHARS)) {
-    throw invalid("token", `expected a text of at least ${MIN_TOKEN_CHARS} characters`);
+  if (token !== undefined && !isToken(token)) {
+    const message = `expected a text of at least ${MIN_TOKEN_CHARS} and at most ${MAX_TOKEN_CHARS} visible ASCII characters, without spaces`;
+    throw invalid("token", message);
   }
   if (token === undefined && !isLoopback(host)) {
-    const message = `expected a token, since it is to listen on ${host} and not on this machine alone: set TUTTI_ADMIN_TOKEN`;
+    const message = `expected a token, since it is to listen on ${host} and not on this machine alone: set TUTTI_ADMIN_TOKEN or --admin-token-file`;
     throw invalid("token", message);
   }
   return Object.freeze({ host, port, token });
 }
+
+/** What a header can carry as it is: any other token would be refused whoever sends it. */
+const isToken = (token: unknown): boolean =>
+  typeof token === "string" &&
+  token.length >= MIN_TOKEN_CHARS &&
+  token.length <= MAX_TOKEN_CHARS &&
+  /^[\x21-\x7e]+$/.test(token);
 
 /** Whether only programs of this machine can reach the address. */
 export function isLoopback(host: string): boolean {

@@ -3,11 +3,11 @@ import path from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import pino from "pino";
 import type { AdminOptions } from "../admin/admin-options.ts";
-import { adminToken } from "../config/environment.ts";
 import type { RunnerEvent } from "../controller/application-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type RunningNode, startNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
+import { adminToken } from "./admin-token.ts";
 import { EXIT, exitCodeOf, exitOfParser } from "./exit-codes.ts";
 
 interface RunFlags {
@@ -17,6 +17,7 @@ interface RunFlags {
   readonly admin: boolean;
   readonly adminHost?: string;
   readonly adminPort?: number;
+  readonly adminTokenFile?: string;
   readonly lanes?: number;
   readonly spares?: number;
   readonly laneNiceness?: number;
@@ -51,6 +52,10 @@ export function runCommand(): Command {
     .option("--port <n>", "HTTP port; 0 picks a free one (default: 8000)", wholeNumber)
     .option("--admin-host <address>", "address of the admin API (default: 127.0.0.1)")
     .option("--admin-port <n>", "port of the admin API; 0 picks a free one (default: 8002)", wholeNumber)
+    .option(
+      "--admin-token-file <file>",
+      "where the admin API's token is (default: the environment's TUTTI_ADMIN_TOKEN)",
+    )
     .option("--no-admin", "no admin API (default: there is one)")
     .option("--lanes <n>", "model executors, one compute lane each (default: one for each core)", wholeNumber)
     .option("--code-executors <n>", "executors shared by classes that only wait (default: 2)", wholeNumber)
@@ -116,8 +121,8 @@ function wholeNumber(text: string): number {
 }
 
 /** Whoever lets the node choose its port runs several: then the admin port is chosen too. */
-function adminOptions({ adminHost, adminPort, port }: RunFlags): AdminOptions {
-  const token = adminToken();
+function adminOptions({ adminHost, adminPort, adminTokenFile, port }: RunFlags): AdminOptions {
+  const token = adminToken(adminTokenFile);
   const chosen = adminPort ?? (port === 0 ? 0 : undefined);
   return {
     ...(adminHost === undefined ? {} : { host: adminHost }),

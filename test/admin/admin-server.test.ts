@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type AdminOptions, resolveAdminOptions } from "../../src/admin/admin-options.ts";
 import { AdminServer } from "../../src/admin/admin-server.ts";
@@ -8,6 +8,7 @@ import { nothingCounted } from "../../src/observe/node-metrics.fake.ts";
 import { call } from "../../src/observe/request-tree.fake.ts";
 import type { RequestsQuery, RequestsReport } from "../../src/observe/requests-report.ts";
 import { HttpClient } from "../support/http-client.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const TOKEN = "a-token-of-some-length";
 const SILENT = { error: () => {} };
@@ -217,6 +218,9 @@ describe("an admin API with a token", () => {
     ["Bearer another-token-of-some"],
     [`Bearer ${TOKEN}x`],
     [`Bearer ${TOKEN.slice(0, -1)}`],
+    [`Bearer ${TOKEN} ${TOKEN}`],
+    [`Bearer ${"x".repeat(7000)}`],
+    [`Bearer ${" ".repeat(7000)}`],
     [`Basic ${TOKEN}`],
   ])("refuses authorization %s", async (authorization) => {
     const { client } = await start({ token: TOKEN });
@@ -236,6 +240,35 @@ describe("an admin API with a token", () => {
     expect((await client.get("/api/requests", { headers })).status).toBe(200);
   });
 
+  it("guards the metrics like all else, and takes the longest token that it allows", async () => {
+    const longest = "x".repeat(4096);
+    const { client } = await start({ token: longest });
+    expect((await client.get("/metrics")).status).toBe(401);
+    const wrong = { authorization: `Bearer ${longest.slice(1)}y` };
+    expect((await client.get("/metrics", { headers: wrong })).status).toBe(401);
+    expect((await client.get("/metrics", { headers: { authorization: `Bearer ${longest}` } })).status).toBe(
+      200,
+    );
+  });
+
+  it("refuses a token that does not fit into a request's headers before it looks at it", async () => {
+    const { client } = await start({ token: TOKEN });
+    const headers = { authorization: `Bearer ${"x".repeat(10_000)}` };
+    expect((await client.get("/api/status", { headers })).status).toBe(431);
+  });
+
+  it("says nothing to pages of other origins, with a token or without", async () => {
+    for (const options of [{}, { token: TOKEN }]) {
+      const { client } = await start(options);
+      const headers = { origin: "https://evil.example", authorization: `Bearer ${TOKEN}` };
+      for (const method of ["GET", "OPTIONS"]) {
+        const answer = await client.send("/api/status", { method, headers });
+        const names = Object.keys(answer.headers).filter((name) => name.startsWith("access-control-"));
+        expect(names).toEqual([]);
+      }
+    }
+  });
+
   it("says before anything else that the token is wrong: not what there is", async () => {
     const { client } = await start({ token: TOKEN });
     for (const path of ["/api/nothing", "/api/requests?limit=x", "/"]) {
@@ -247,6 +280,28 @@ describe("an admin API with a token", () => {
     const { client } = await start({ token: TOKEN });
     expect((await client.get("/readyz?x=1")).status).toBe(200);
     expect((await client.get("/healthz")).status).toBe(200);
+  });
+});
+
+describe("the connections of an admin server", () => {
+  it("are 64 at most: one more is closed at once, and has its place when another ends", async () => {
+    const { port } = await start();
+    const open = () =>
+      new Promise<Socket>((resolve) => {
+        const socket = connect(port, "127.0.0.1").on("error", () => {});
+        closing.push(async () => void socket.destroy());
+        socket.once("connect", () => resolve(socket));
+      });
+    const held = await Promise.all(Array.from({ length: 64 }, open));
+    const surplus = await open();
+    await new Promise((resolve) => surplus.once("close", resolve));
+    expect(held.filter(({ destroyed }) => destroyed)).toEqual([]);
+    held[0]!.destroy();
+    const isServed = async () => {
+      using client = new HttpClient(port);
+      return (await client.get("/healthz")).status === 200;
+    };
+    await waitFor(isServed, { what: "a place to be free" });
   });
 });
 

@@ -1,6 +1,7 @@
 /** The admin API of real nodes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
+import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 
 const APP = "test/node/apps/nested.ts";
@@ -123,6 +124,22 @@ describe("an admin port", () => {
     expect((await admin.get("/api/status")).status).toBe(401);
     const headers = { authorization: `Bearer ${token}` };
     expect((await admin.get("/api/status", { headers })).status).toBe(200);
+    await node.stopped();
+  });
+
+  it("that others can reach takes its token from a file", async () => {
+    using folder = new TempFolder();
+    const token = "a-token-that-lies-in-a-file";
+    const file = folder.write("token", `${token}\n`);
+    await using node = await TuttiProcess.ready(APP, {
+      args: [...SMALL, "--admin-host", "0.0.0.0", "--admin-token-file", file],
+      env: { TUTTI_ADMIN_TOKEN: "another-that-is-not-asked-for" },
+    });
+    using admin = new HttpClient(node.adminPort);
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await admin.get("/api/status", { headers })).status).toBe(200);
+    headers.authorization = "Bearer another-that-is-not-asked-for";
+    expect((await admin.get("/api/status", { headers })).status).toBe(401);
     await node.stopped();
   });
 
