@@ -11,7 +11,10 @@ export interface CallContext extends RequestScope {
   readonly replica: string;
   readonly application: string;
   readonly applicationVersion: string;
-  /** True once an ensemble of this call answered with members missing; ends up in `x-tutti-degraded`. */
+  /**
+   * True once an ensemble of this call, or of a call that it made, answered with members missing. Goes with the answer to
+   * whoever called, and ends up in `x-tutti-degraded`.
+   */
   degraded: boolean;
   /** Adds a stage to the answer's `server-timing`, in ms. */
   recordStage(name: string, ms: number): void;

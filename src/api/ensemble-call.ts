@@ -80,6 +80,8 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
   #resolve!: (result: EnsembleResult<R>) => void;
   #reject!: (error: TuttiError) => void;
   #done = false;
+  /** A member that answered is degraded itself. */
+  #isMemberDegraded = false;
 
   constructor(plan: EnsemblePlan<V, R>, callOptions: CallOptions, method: string, args: readonly unknown[]) {
     const { targets, options } = plan;
@@ -178,6 +180,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
       weight: rules.weights[index]!,
     };
     this.#report(index, "ok", value, stats, place);
+    if (stats.degraded === true) this.#isMemberDegraded = true;
     tallyEnd(this.#tally, rules, index, true);
     this.#decide();
   }
@@ -213,11 +216,14 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
       latencyMs: this.#clock.now() - this.#startedAtMs,
       routedMs: routedMs(place, this.#startedAtMs),
       queueMs: stats.queueUs / 1000,
+      laneMs: (stats.laneUs ?? stats.queueUs) / 1000,
       runMs: stats.runUs / 1000,
       waitedMs: (stats.waitedUs ?? 0) / 1000,
       batchSize: stats.batchItems,
       executor: place?.executor ?? "",
       attempts: place?.attempts ?? 0,
+      secondAttempt: place?.secondAttempt,
+      degraded: stats.degraded ?? false,
       version: version ?? "",
     };
   }
@@ -276,7 +282,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
 
   #answer(): void {
     const members = this.#reports as MemberReport[];
-    const degraded = this.#tally.missing > 0;
+    const degraded = this.#tally.missing > 0 || this.#isMemberDegraded;
     if (degraded && this.#callContext !== undefined) this.#callContext.degraded = true;
     try {
       const value = this.#plan.options.combine(this.#given());

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
-import type { CallSpan, CallStatus } from "../observe/call-group.ts";
+import type { CallSpan, CallStatus, SecondAttemptNote } from "../observe/call-group.ts";
 
 export type MemberStatus = CallStatus;
 
@@ -17,6 +17,8 @@ export interface MemberReport extends CallSpan {
   readonly routedMs: number;
   /** How much of that it waited at its replica. */
   readonly queueMs: number;
+  /** How much of that its lane was at work, on this or on other models. */
+  readonly laneMs: number;
   /** How long the run took that it was part of. */
   readonly runMs: number;
   /** Items in the run that it was part of. */
@@ -24,6 +26,10 @@ export interface MemberReport extends CallSpan {
   /** The executor that it was last sent to; empty when it was not. */
   readonly executor: string;
   readonly attempts: number;
+  /** It was asked a second time while the first attempt was out (hedged, or rescued from a silent executor). */
+  readonly secondAttempt: SecondAttemptNote | undefined;
+  /** It answered, but an ensemble that it asked itself had members missing. */
+  readonly degraded: boolean;
   /**
    * Of the application that the member belongs to: a request is served by one version from edge to last member (D9).
    * Empty for handles that belong to none yet.
@@ -36,7 +42,7 @@ export interface EnsembleResult<R> {
   /**
    * False when the answer is the whole ensemble's: every member answered, or those that did not were cancelled because
    * they could no longer change the decision. True when one was late, failed, refused or left out, also where a default
-   * stood in for it.
+   * stood in for it, and when one answered from a degraded ensemble of its own.
    */
   readonly degraded: boolean;
   /** In the order in which the members were given. */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { NO_STATS } from "../wire/messages.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
 import { FakeCallPort, type PlannedEnd } from "./call-port.fake.ts";
 import { type Combiner, mean, vote, weightedMean } from "./combiners.ts";
@@ -396,6 +397,16 @@ describe("the context of the caller", () => {
       scorers([{ value: 1 }, failure("Overloaded")], { quorum: 1 }).all.score(1),
     );
     expect(partial.degraded).toBe(true);
+  });
+
+  it("is marked degraded when a member that answered is degraded itself, as is the answer", async () => {
+    const served = contextOf(inMs(1000));
+    const less = { value: 2, stats: { ...NO_STATS, degraded: true } };
+    const { degraded, members } = await runInContext(served, () =>
+      scorers([{ value: 1 }, less]).all.score(1),
+    );
+    expect([degraded, served.degraded]).toEqual([true, true]);
+    expect(members.map((member) => member.degraded)).toEqual([false, true]);
   });
 
   it("gives the members its request id and priority", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { NO_STATS } from "../wire/messages.ts";
 import { FakeCallPort } from "./call-port.fake.ts";
 import type { CallPort, RequestScope } from "./call-port.ts";
 import { runInContext } from "./context.ts";
@@ -30,6 +31,28 @@ describe("a handle", () => {
     const error = new TuttiError("Overloaded", "full");
     const port = new FakeCallPort(() => ({ error }));
     await expect(handleTo(port).echo(1)).rejects.toBe(error);
+  });
+
+  it.each([true, false])(
+    "makes the call that it serves as degraded as its answer is (%s)",
+    async (degraded) => {
+      const port = new FakeCallPort(() => ({ value: 1, stats: { ...NO_STATS, degraded } }));
+      const served = contextOf({});
+      await runInContext(served, () => handleTo(port).echo(1));
+      expect(served.degraded).toBe(degraded);
+    },
+  );
+
+  it("of which a call failed leaves it to who catches that what comes of it", async () => {
+    const error = new TuttiError("ApplicationError", "");
+    const port = new FakeCallPort(() => ({ error, stats: { ...NO_STATS, degraded: true } }));
+    const served = contextOf({});
+    await runInContext(served, () =>
+      handleTo(port)
+        .echo(1)
+        .catch(() => {}),
+    );
+    expect(served.degraded).toBe(false);
   });
 
   it("is no promise: awaiting it gives it back and calls nothing", async () => {

@@ -130,7 +130,7 @@ function callNoter({ deployment, port }: HandleTarget, method: string, served: T
   const startedAtMs = port.clock.now();
   return (
     outcome: CallOutcome,
-    { queueUs, runUs, batchItems, waitedUs }: CallStats,
+    { queueUs, runUs, batchItems, waitedUs, laneUs, degraded = false }: CallStats,
     place: CallPlace | undefined,
   ) => {
     const endedAtMs = port.clock.now();
@@ -141,12 +141,17 @@ function callNoter({ deployment, port }: HandleTarget, method: string, served: T
       latencyMs: endedAtMs - startedAtMs,
       routedMs: routedMs(place, startedAtMs),
       queueMs: queueUs / 1000,
+      laneMs: (laneUs ?? queueUs) / 1000,
       runMs: runUs / 1000,
       waitedMs: (waitedUs ?? 0) / 1000,
       batchSize: batchItems,
       executor: place?.executor ?? "",
       attempts: place?.attempts ?? 0,
+      secondAttempt: place?.secondAttempt,
+      degraded,
     };
+    // What is made with a degraded answer is degraded too.
+    if (degraded && outcome.ok) served.degraded = true;
     served.noteCalls({ method, startedAtMs, endedAtMs, calls: [call] });
   };
 }

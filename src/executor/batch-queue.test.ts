@@ -36,6 +36,7 @@ function item(sink: RecordingSink, id: number, fields: ItemFields = {}): QueuedI
     rows,
     deadlineAtMs,
     queuedAtMs,
+    busyBeforeMs: 0,
   };
 }
 

@@ -14,6 +14,8 @@ export interface QueuedItem<I> {
   readonly rows: number;
   readonly deadlineAtMs: number;
   readonly queuedAtMs: number;
+  /** For how long what is to run it had been at work in all when it was queued. */
+  readonly busyBeforeMs: number;
 }
 
 /** An item leaves the queue without having been run: its time was up, its caller gave it up, or it waited too long. */

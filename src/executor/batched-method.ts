@@ -7,6 +7,7 @@ import { NO_STATS } from "../wire/messages.ts";
 import type { BatchingStatus } from "./batch-decisions.ts";
 import { announceSuspects, type BatchQueueLimits, type OnLost, type QueuedItem } from "./batch-queue.ts";
 import { type Batch, Batcher, type FreeSlot } from "./batcher.ts";
+import { BusyTime } from "./busy-time.ts";
 import type { ReplySink } from "./hosted-replica.ts";
 import type { ServedCall } from "./served-call.ts";
 
@@ -41,6 +42,8 @@ export class BatchedMethod implements FreeSlot {
   readonly #running = new Set<RunningBatch>();
   readonly #overdue: DeadlineWatch;
   readonly #onLost: OnLost | undefined;
+  /** While every slot is taken. */
+  readonly #full = new BusyTime();
   #cancelTimer: CancelTimer | undefined;
   #scheduled = false;
 
@@ -65,6 +68,11 @@ export class BatchedMethod implements FreeSlot {
 
   withdraw(id: number, part: number, from: ReplySink): void {
     this.#batcher.withdraw(id, part, from, this.#clock.now());
+  }
+
+  /** For how long all its slots were taken. */
+  busyMs(nowMs: number): number {
+    return this.#full.totalMs(nowMs);
   }
 
   get queuedItems(): number {
@@ -133,27 +141,39 @@ export class BatchedMethod implements FreeSlot {
     this.#overdue.add(batch.freeAtMs);
     announceSuspects(items);
     const startedAtMs = this.#clock.now();
+    const fullMs = this.#full.totalMs(startedAtMs);
+    if (this.#running.size >= this.#maxConcurrent) this.#full.begin(startedAtMs);
     try {
-      const runUs = await this.#attempt(items);
+      const runUs = await this.#attempt(items, fullMs);
       if (runUs !== undefined) this.#batcher.learnCap(formed, startedAtMs, runUs);
     } finally {
-      if (this.#running.delete(batch)) this.#fillSlots();
+      if (this.#free(batch)) this.#fillSlots();
     }
+  }
+
+  /** False when its slot was free already. */
+  #free(batch: RunningBatch): boolean {
+    if (!this.#running.delete(batch)) return false;
+    this.#full.end(this.#clock.now());
+    return true;
   }
 
   /** A batch that does not return by the last of its deadlines holds its slot no longer. */
   #freeOverdue(nowMs: number): number {
     let earliestMs = Number.POSITIVE_INFINITY;
     for (const batch of this.#running) {
-      if (batch.freeAtMs <= nowMs) this.#running.delete(batch);
+      if (batch.freeAtMs <= nowMs) this.#free(batch);
       else earliestMs = Math.min(earliestMs, batch.freeAtMs);
     }
     this.#fillSlots();
     return earliestMs;
   }
 
-  /** @returns how long the run took, in µs; undefined when it failed, and its items have been dealt with. */
-  async #attempt(items: QueuedItem<BatchedInput>[]): Promise<number | undefined> {
+  /**
+   * @param fullMs for how long all slots had been taken when this began.
+   * @returns how long the run took, in µs; undefined when it failed, and its items have been dealt with.
+   */
+  async #attempt(items: QueuedItem<BatchedInput>[], fullMs: number): Promise<number | undefined> {
     const startedAtMs = this.#clock.now();
     for (const { input } of items) input.served.startedAtMs = startedAtMs;
     let results: unknown[];
@@ -172,8 +192,16 @@ export class BatchedMethod implements FreeSlot {
     }
     const runUs = (this.#clock.now() - startedAtMs) * 1000;
     this.#batcher.learn(items.length, runUs);
-    items.forEach(({ call, part, from, queuedAtMs }, index) => {
-      const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
+    const [{ input: first }] = items as [QueuedItem<BatchedInput>];
+    items.forEach(({ call, part, from, queuedAtMs, busyBeforeMs }, index) => {
+      const stats = {
+        queueUs: (startedAtMs - queuedAtMs) * 1000,
+        runUs,
+        batchItems: items.length,
+        laneUs: (fullMs - busyBeforeMs) * 1000,
+        // They ran in one context, that of the first: what it lacks any of them may lack.
+        degraded: first.served.degraded,
+      };
       from.reply(call.id, { ok: true, value: results[index] }, stats, part);
     });
     return runUs;
@@ -184,7 +212,7 @@ export class BatchedMethod implements FreeSlot {
     const alone = items.length > 1 && error.code !== "BatchSizeMismatch";
     for (const item of items) {
       const mayRunAgain = alone && item.call.idempotent && item.deadlineAtMs > this.#clock.now();
-      if (mayRunAgain) await this.#attempt([item]);
+      if (mayRunAgain) await this.#attempt([item], this.#full.totalMs(this.#clock.now()));
       else item.from.reply(item.call.id, { ok: false, error }, NO_STATS, item.part);
     }
   }

@@ -385,6 +385,27 @@ describe("a batched method", () => {
     expect(instance.runs).toEqual([[0], [1, 2, 3, 4], [5, 6]]);
   });
 
+  it("says how much of an input's wait its slots were taken", async () => {
+    const { sink, call, release } = await hostBusy();
+    call(1, "double", [1]);
+    release();
+    const [first, second] = [await sink.replyTo(0), await sink.replyTo(1)];
+    expect(first.stats.laneUs).toBe(0);
+    expect(second.stats.laneUs).toBeGreaterThan(0);
+    expect(second.stats.laneUs).toBeLessThanOrEqual(second.stats.queueUs);
+  });
+
+  it("whose batch was degraded says so of each input, since they ran as one", async () => {
+    const { sink, call } = host({
+      less: batched({}, async (inputs: number[]) => {
+        context().degraded = true;
+        return inputs;
+      }),
+    });
+    for (const id of [1, 2]) call(id, "less", [id]);
+    for (const id of [1, 2]) expect((await sink.replyTo(id)).stats.degraded).toBe(true);
+  });
+
   it("that fails has its inputs run alone once, so that only the culprit fails (D7)", async () => {
     const { sink, call, instance, release } = await hostBusy();
     instance.bad = 2;

@@ -227,7 +227,9 @@ export class CodeReplica implements HostedReplica {
     accepted.batchSink = sink;
     const { deadlineAtMs } = call;
     const input = { value: call.args[0], served };
-    const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs: this.#clock.now() };
+    const queuedAtMs = this.#clock.now();
+    const busyBeforeMs = method.busyMs(queuedAtMs);
+    const item = { call, part, from: sink, input, rows: 1, deadlineAtMs, queuedAtMs, busyBeforeMs };
     if (method.push(item)) return;
     this.#counters.count("door", "refused");
     const message = `${method.name} has as many inputs waiting as it may`;
@@ -302,7 +304,8 @@ export class CodeReplica implements HostedReplica {
     // Calls that overlap may have waited for longer together than the call took.
     const waitedUs = Math.min(served.waitedMs * 1000, runUs);
     if (!outcome.ok) this.#countGivenUp(accepted);
-    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1, waitedUs });
+    const { degraded } = served;
+    this.#reply(accepted, outcome, { queueUs: 0, runUs, batchItems: 1, waitedUs, degraded });
   }
 
   /** Of a call that ended without a result after its caller had given it up; a result would be counted as wasted. */

@@ -7,6 +7,7 @@ import { learnPace, steadyPace } from "../policy/lane-pace.ts";
 import type { DecisionLog } from "./batch-decisions.ts";
 import { isBefore, type QueuedItem } from "./batch-queue.ts";
 import type { FreeSlot } from "./batcher.ts";
+import { BusyTime } from "./busy-time.ts";
 import type { ModelBatch, ModelReplica, ReplicaLane } from "./model-replica.ts";
 
 export interface ModelLaneOptions {
@@ -46,6 +47,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
   readonly #pace = steadyPace();
   #allAreNewsUntilMs = 0;
   readonly #busy: BusyFraction;
+  readonly #awake = new BusyTime();
 
   constructor({ clock = systemClock, counters = new CallCounters(), decisions }: ModelLaneOptions = {}) {
     this.clock = clock;
@@ -78,6 +80,10 @@ export class ModelLane implements ReplicaLane, FreeSlot {
     return learnBusy(this.#busy, 0, this.clock.now());
   }
 
+  busyMs(nowMs: number): number {
+    return this.#awake.totalMs(nowMs);
+  }
+
   get isRunning(): boolean {
     return this.#isAwake;
   }
@@ -96,6 +102,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
   wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
+    this.#awake.begin(this.clock.now());
     // Not at once: the frame that brings the first call brings others, and so may the next connection's. All that
     // this turn of the event loop reads is there when the first batch is formed.
     this.clock.onNextTurn(() => void this.#run());
@@ -117,6 +124,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
     }
     this.#running = undefined;
     this.#isAwake = false;
+    this.#awake.end(this.clock.now());
     this.merges.clear();
   }
 

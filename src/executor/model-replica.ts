@@ -27,6 +27,8 @@ export interface ReplicaLane {
   readonly counters: CallCounters;
   /** There is something to run. */
   wake(): void;
+  /** For how long it has run batches in all, and what is done between them. */
+  busyMs(nowMs: number): number;
   /** Shared by all replicas of the lane, which get the same batches one after the other. */
   readonly merges: MergeMemo;
   /** Remembers what ran, and who waited for it. */
@@ -126,6 +128,7 @@ export class ModelReplica implements HostedReplica {
         rows,
         deadlineAtMs,
         queuedAtMs: nowMs,
+        busyBeforeMs: this.#lane.busyMs(nowMs),
       };
       if (!this.#batcher.push(item)) {
         this.#lane.counters.count("door", "refused");
@@ -192,6 +195,7 @@ export class ModelReplica implements HostedReplica {
   /** @returns how long the run took, in µs. */
   async #run(items: readonly QueuedItem<TensorMap>[]): Promise<number> {
     const startedAtMs = this.#lane.clock.now();
+    const busyMs = this.#lane.busyMs(startedAtMs);
     const { metadata } = this.#session;
     const inputs = items.map((item) => item.input);
     const outputs = await this.#session.run(this.#lane.merges.merge(metadata, inputs));
@@ -203,8 +207,13 @@ export class ModelReplica implements HostedReplica {
     const runUs = (this.#lane.clock.now() - startedAtMs) * 1000;
     this.#batcher.learn(rows, runUs);
     let firstRow = 0;
-    for (const { call, part, from, rows: itemRows, queuedAtMs } of items) {
-      const stats = { queueUs: (startedAtMs - queuedAtMs) * 1000, runUs, batchItems: items.length };
+    for (const { call, part, from, rows: itemRows, queuedAtMs, busyBeforeMs } of items) {
+      const stats = {
+        queueUs: (startedAtMs - queuedAtMs) * 1000,
+        runUs,
+        batchItems: items.length,
+        laneUs: (busyMs - busyBeforeMs) * 1000,
+      };
       if (rowBytes <= SHARED_RESULT_BYTES_A_ROW) {
         from.replyRows(call.id, outputs, firstRow, itemRows, stats, part);
       } else {

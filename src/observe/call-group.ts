@@ -1,5 +1,20 @@
 import type { ErrorCode } from "../errors/codes.ts";
 
+/**
+ * A second attempt that was made while the first was out: because the first took longer than most (`hedge`), or because
+ * its executor said nothing any more (`rescue`).
+ */
+export interface SecondAttemptNote {
+  readonly why: "hedge" | "rescue";
+  /** How long the first had been out. */
+  readonly afterMs: number;
+  /** Ids of the executors. */
+  readonly first: string;
+  readonly second: string;
+  /** Whose end was the call's. */
+  readonly decided: "first" | "second";
+}
+
 /** Where a call's last attempt went. A replica's own record of itself where the first attempt was the last. */
 export interface CallPlace {
   /** Id of the executor. */
@@ -9,6 +24,8 @@ export interface CallPlace {
   readonly attempts: number;
   /** When the last attempt was sent, on the process's clock; 0 when that was at once. */
   readonly sentAtMs: number;
+  /** Absent where no second attempt was made beside the first. */
+  readonly secondAttempt?: SecondAttemptNote | undefined;
 }
 
 /** How one call that a request made has ended, as its caller saw it. Times are 0 for what did not happen. */
@@ -24,6 +41,8 @@ export interface CallSpan {
   readonly routedMs: number;
   /** How much of that it waited at its replica. */
   readonly queueMs: number;
+  /** How much of that its lane was at work: another replica elsewhere might have spared it. Absent: all of it. */
+  readonly laneMs?: number;
   /** How long the run took that it was part of. */
   readonly runMs: number;
   /** How much of that run it waited in its turn, for calls that it made. */
@@ -33,6 +52,9 @@ export interface CallSpan {
   /** The executor that its last attempt was sent to; empty when none was. */
   readonly executor: string;
   readonly attempts: number;
+  readonly secondAttempt?: SecondAttemptNote | undefined;
+  /** It answered, but an ensemble below it had members missing. Absent: none had. */
+  readonly degraded?: boolean;
 }
 
 export type CallStatus = "ok" | "late" | "failed" | "shed" | "cancelled";

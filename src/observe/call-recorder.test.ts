@@ -10,10 +10,13 @@ const span: CallSpan = {
   latencyMs: 3,
   routedMs: 0,
   queueMs: 1,
+  laneMs: 0.5,
   runMs: 1,
   batchSize: 1,
   executor: "x1",
   attempts: 1,
+  secondAttempt: undefined,
+  degraded: false,
 };
 
 const ended = (requestId: string, fields: Partial<EndedCall> = {}): EndedCall => ({

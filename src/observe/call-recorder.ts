@@ -155,6 +155,22 @@ function outcomeOf({ degraded }: EndedCall, error: TuttiError | undefined): Outc
 
 /** Field by field: a member's report also holds its answer, which is not to be kept. */
 function toSpan(span: CallSpan): CallSpan {
-  const { name, status, code, latencyMs, routedMs, queueMs, runMs, batchSize, executor, attempts } = span;
-  return { name, status, code, latencyMs, routedMs, queueMs, runMs, batchSize, executor, attempts };
+  const { name, status, code, latencyMs, routedMs, queueMs, laneMs, runMs, batchSize, executor, attempts } =
+    span;
+  const { secondAttempt, degraded = false } = span;
+  return {
+    name,
+    status,
+    code,
+    latencyMs,
+    routedMs,
+    queueMs,
+    laneMs: laneMs ?? queueMs,
+    runMs,
+    batchSize,
+    executor,
+    attempts,
+    secondAttempt,
+    degraded,
+  };
 }

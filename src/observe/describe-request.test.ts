@@ -14,6 +14,7 @@ const wait: LongWait = {
   ended: "expired",
   behind: [{ deployment: "m03", runs: 27, largestBatch: 48, ms: 1280 }],
 };
+const hedged = { why: "hedge", first: "x1", second: "x2", afterMs: 35, decided: "second" } as const;
 const request = (m07: Parameters<typeof call>[1], fields: Parameters<typeof tree>[1] = {}) => {
   const together = group(10, [call("m01", { latencyMs: 10, queueMs: 4, runMs: 5 }), call("m07", { ...m07 })]);
   return tree(call("Supervisor", { latencyMs: together.endMs + 2, groups: [together] }), fields);
@@ -41,6 +42,19 @@ describe("the line for a request", () => {
   it.each([
     [{ latencyMs: 40, runMs: 38, batchSize: 16 }, "m07 ran 38 ms on lane 1 in a batch of 16"],
     [{ latencyMs: 40, routedMs: 35, attempts: 2 }, "m07 was sent only after 35 ms, 2 attempts"],
+    [
+      { latencyMs: 40, routedMs: 35, attempts: 2, secondAttempt: hedged },
+      "m07 was hedged to x2 when lane 1 had not answered for 35 ms",
+    ],
+    [
+      { latencyMs: 40, routedMs: 35, attempts: 2, secondAttempt: { ...hedged, why: "rescue" as const } },
+      "m07 was rescued to x2 when lane 1 was silent for 35 ms",
+    ],
+    [
+      { latencyMs: 40, runMs: 38, attempts: 2, secondAttempt: { ...hedged, decided: "first" as const } },
+      "m07 ran 38 ms on lane 1, hedged to x2 after 35 ms, but lane 1 was first",
+    ],
+    [{ latencyMs: 40, queueMs: 38, laneMs: 0.2 }, "m07 queued 38 ms on lane 1, which was free"],
     [{ latencyMs: 40, runMs: 1 }, "39 ms on the way to m07 and back"],
     [
       { latencyMs: 40, runMs: 1, queueMs: 39, wait: { ...wait, queueMs: 39, heldMs: 38 } },
@@ -79,6 +93,13 @@ describe("the details of a request", () => {
     const { root } = request({ latencyMs: 36, queueMs: 30, runMs: 5 });
     expect(describePath(root)).toBe(
       "Supervisor run 10 ms, m07 wire 1 ms, m07 queue 30 ms, m07 run 5 ms, Supervisor run 2 ms",
+    );
+  });
+
+  it("say of a call that it was asked twice, and that it is degraded itself", () => {
+    const twice = request({ latencyMs: 36, runMs: 36, attempts: 2, secondAttempt: hedged, degraded: true });
+    expect(describeTree(twice, nameOf)).toContain(
+      "  * m07.predict 36 ms: run 36 ms (lane 1, 2 attempts, hedged to x2 when lane 1 had not answered for 35 ms, degraded)",
     );
   });
 

@@ -1,9 +1,10 @@
+import type { SecondAttemptNote } from "./call-group.ts";
 import { type Cause, causeOf } from "./cause.ts";
 import { criticalPath, type PathStage } from "./critical-path.ts";
 import { formatMs } from "./format-ms.ts";
 import type { LaneRuns, LongWait } from "./recorded-call.ts";
 import { latencyWithout } from "./replay.ts";
-import { EDGE, isAwaited, partsOf, type RequestTree, type TreeCall } from "./request-tree.ts";
+import { EDGE, isAwaited, laneMsOf, partsOf, type RequestTree, type TreeCall } from "./request-tree.ts";
 import type { UsualTimes } from "./usual-times.ts";
 
 /** Shorter times are left out of what is told of one request. */
@@ -37,7 +38,10 @@ export function describeCause(cause: Cause, nameOf: ExecutorNames): string {
     return `${name} ${status}${missingDetail(call, nameOf)}${more}`;
   }
   const usually = cause.usualMs > 0 ? ` (usually ${formatMs(cause.usualMs)})` : "";
-  return `${describeStage(cause, nameOf)}${usually}`;
+  const second = cause.call?.secondAttempt;
+  const also =
+    second === undefined || cause.stage.kind === "router" ? "" : `, ${describeSecond(second, nameOf)}`;
+  return `${describeStage(cause, nameOf)}${usually}${also}`;
 }
 
 /** What is known of a call that did not answer. */
@@ -48,7 +52,8 @@ function missingDetail(call: TreeCall, nameOf: ExecutorNames): string {
     details.push(`queued ${formatMs(queueMs + heldMs)}${on(call, nameOf)}${behind(call.wait)}`);
   else if (call.executor !== "") details.push(`${formatMs(call.latencyMs)}${on(call, nameOf)}`);
   if (runMs > 0) details.push(`ran ${formatMs(runMs)}`);
-  if (call.attempts > 1) details.push(`${call.attempts} attempts`);
+  if (call.secondAttempt !== undefined) details.push(describeSecond(call.secondAttempt, nameOf));
+  else if (call.attempts > 1) details.push(`${call.attempts} attempts`);
   if (call.status === "failed" && call.code !== undefined) details.push(call.code);
   return details.length === 0 ? "" : ` (${details.join(", ")})`;
 }
@@ -61,11 +66,13 @@ function describeStage(cause: Cause & { readonly kind: "stage" }, nameOf: Execut
     case "edge":
       return `${ms} in the edge`;
     case "router":
+      if (call?.secondAttempt !== undefined)
+        return `${name} was ${describeSecond(call.secondAttempt, nameOf)}`;
       return `${name} was sent only after ${ms}, ${call?.attempts ?? 1} attempts`;
     case "wire":
       return `${ms} on the way to ${name} and back`;
     case "queue":
-      return `${name} queued ${ms}${on(call, nameOf)}${behind(call?.wait)}`;
+      return `${name} queued ${ms}${on(call, nameOf)}${behind(call?.wait)}${freeLane(call)}`;
     case "batch wait":
       return `${name} waited ${ms} in its queue while ${call === undefined ? "its lane" : nameOf(call.executor)} was free`;
     case "run":
@@ -79,6 +86,27 @@ function describeStage(cause: Cause & { readonly kind: "stage" }, nameOf: Execut
 
 const on = (call: TreeCall | undefined, nameOf: ExecutorNames): string =>
   call === undefined || call.executor === "" ? "" : ` on ${nameOf(call.executor)}`;
+
+/** Whoever reads that a call waited looks for what it waited for. */
+function freeLane(call: TreeCall | undefined): string {
+  if (call === undefined || call.executor === "" || (call.wait?.behind.length ?? 0) > 0) return "";
+  const { queueMs, heldMs } = partsOf(call);
+  return laneMsOf(call) < (queueMs + heldMs) * FREE_FRACTION ? ", which was free" : "";
+}
+
+/** With less of the wait at work than this, work was not what it waited for. */
+const FREE_FRACTION = 0.1;
+
+/** E.g. `hedged to lane 1 when lane 0 had not answered for 12 ms`. */
+function describeSecond(attempt: SecondAttemptNote, nameOf: ExecutorNames): string {
+  const { why, afterMs, decided } = attempt;
+  const [first, second] = [nameOf(attempt.first), nameOf(attempt.second)];
+  const verb = why === "hedge" ? "hedged" : "rescued";
+  const had = why === "hedge" ? "had not answered" : "was silent";
+  return decided === "second"
+    ? `${verb} to ${second} when ${first} ${had} for ${formatMs(afterMs)}`
+    : `${verb} to ${second} after ${formatMs(afterMs)}, but ${first} was first`;
+}
 
 const batchOf = (call: TreeCall | undefined): string =>
   call !== undefined && call.batchSize > 1 ? ` in a batch of ${call.batchSize}` : "";
@@ -147,6 +175,8 @@ export function describeTree({ root }: RequestTree, nameOf: ExecutorNames): stri
       ...(call.executor === "" ? [] : [nameOf(call.executor)]),
       ...(call.batchSize > 1 ? [`batch of ${call.batchSize}`] : []),
       ...(call.attempts > 1 ? [`${call.attempts} attempts`] : []),
+      ...(call.secondAttempt === undefined ? [] : [describeSecond(call.secondAttempt, nameOf)]),
+      ...(call.degraded === true ? ["degraded"] : []),
     ];
     lines.push(
       `${"  ".repeat(depth)}${isLast ? "*" : "-"} ${label} ${formatMs(call.latencyMs)}` +

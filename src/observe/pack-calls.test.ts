@@ -19,6 +19,18 @@ const spans: fc.Arbitrary<CallSpan> = fc.record({
   batchSize: number,
   executor: fc.string(),
   attempts: number,
+  laneMs: number,
+  degraded: fc.boolean(),
+  secondAttempt: fc.option(
+    fc.record({
+      why: fc.constantFrom("hedge" as const, "rescue" as const),
+      first: fc.string(),
+      second: fc.string(),
+      decided: fc.constantFrom("first" as const, "second" as const),
+      afterMs: number,
+    }),
+    { nil: undefined },
+  ),
 });
 const groups: fc.Arbitrary<RecordedGroup> = fc.record({
   method: fc.string(),

@@ -1,5 +1,5 @@
 import { type ErrorCode, isErrorCode } from "../errors/codes.ts";
-import type { CallSpan, CallStatus } from "./call-group.ts";
+import type { CallSpan, CallStatus, SecondAttemptNote } from "./call-group.ts";
 import type { NamedStage, Outcome, RecordedCall, RecordedGroup } from "./recorded-call.ts";
 
 /**
@@ -59,8 +59,17 @@ class Writer {
 
   #span(span: CallSpan): void {
     for (const text of [span.name, span.status, span.code, span.executor]) this.#text(text);
-    const { latencyMs, routedMs, queueMs, runMs, batchSize, attempts } = span;
-    this.numbers.push(latencyMs, routedMs, queueMs, runMs, batchSize, attempts);
+    const { latencyMs, routedMs, queueMs, laneMs = queueMs, runMs, batchSize, attempts } = span;
+    this.numbers.push(latencyMs, routedMs, queueMs, laneMs, runMs, batchSize, attempts);
+    this.numbers.push(span.degraded === true ? 1 : 0);
+    this.#secondAttempt(span.secondAttempt);
+  }
+
+  #secondAttempt(attempt: SecondAttemptNote | undefined): void {
+    this.#text(attempt?.why);
+    if (attempt === undefined) return;
+    for (const text of [attempt.first, attempt.second, attempt.decided]) this.#text(text);
+    this.numbers.push(attempt.afterMs);
   }
 
   #text(text: string | undefined): void {
@@ -124,9 +133,24 @@ class Reader {
       latencyMs: this.#number(),
       routedMs: this.#number(),
       queueMs: this.#number(),
+      laneMs: this.#number(),
       runMs: this.#number(),
       batchSize: this.#number(),
       attempts: this.#number(),
+      degraded: this.#number() === 1,
+      secondAttempt: this.#secondAttempt(),
+    };
+  }
+
+  #secondAttempt(): SecondAttemptNote | undefined {
+    const why = this.#packed.texts[this.#number()];
+    if (why === undefined) return undefined;
+    return {
+      why: why as SecondAttemptNote["why"],
+      first: this.#text(),
+      second: this.#text(),
+      decided: this.#text() as SecondAttemptNote["decided"],
+      afterMs: this.#number(),
     };
   }
 

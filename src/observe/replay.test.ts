@@ -58,6 +58,31 @@ describe("a request without a member", () => {
     expect(latencyWithout(ensemble(["m1", runsFirst], ["m2", onOtherLane]), "m1")).toBe(48);
   });
 
+  it("is sent by a router that keeps the lanes level", () => {
+    const onX1 = [4, 8, 12, 16].map((latencyMs) => ({ latencyMs, queueMs: latencyMs - 4, runMs: 4 }));
+    const [a, b, c, d] = onX1;
+    const onX2 = { executor: "x2", runMs: 4 };
+    const root = ensemble(
+      ["m1", a],
+      ["m2", b],
+      ["m3", c],
+      ["m4", d],
+      ["m5", { ...onX2, latencyMs: 4 }],
+      ["m6", { ...onX2, latencyMs: 8, queueMs: 4 }],
+      ["m7", { ...onX2, latencyMs: 42, queueMs: 38 }],
+    );
+    expect(root.latencyMs).toBe(52);
+    // Four there and two here become three and three.
+    expect(latencyWithout(root, "m7")).toBe(22);
+    // What does not run on a lane stays where it is.
+    const classes = ensemble(
+      ["c1", { latencyMs: 16 }],
+      ["c2", { latencyMs: 4, executor: "x2" }],
+      ["m7", onX2],
+    );
+    expect(latencyWithout(classes, "m7")).toBe(classes.latencyMs);
+  });
+
   it("does not wait for members that were given up anyway", () => {
     const root = ensemble(["m1", { latencyMs: 10 }], ["m2", { latencyMs: 10, status: "cancelled" }]);
     expect(latencyWithout(root, "m2")).toBe(root.latencyMs);
@@ -81,6 +106,14 @@ describe("a request with one more replica of a member", () => {
       ["m3", { latencyMs: 11, queueMs: 4, runMs: 5, executor: "x2" }],
     );
     expect(latencyWithReplica(root, "m1", 1)).toBe(root.latencyMs - 27);
+  });
+
+  it("waits as long as ever for what was not its lane's work", () => {
+    const own = { latencyMs: 40, queueMs: 30, runMs: 5, laneMs: 2 };
+    expect(latencyWithReplica(ensemble(["m1", own]), "m1", 1)).toBe(49);
+    const beside = ensemble(["m1", own], ["m2", { latencyMs: 9, queueMs: 2, runMs: 5, executor: "x2" }]);
+    expect(latencyWithReplica(beside, "m1", 1)).toBe(50);
+    expect(latencyWithReplica(ensemble(["m1", { ...own, laneMs: 0 }]), "m1", 1)).toBe(50);
   });
 
   it("waits a share of what it waited where there is no other executor to compare with", () => {

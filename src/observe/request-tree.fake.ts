@@ -61,6 +61,7 @@ export const anyCall = (depth: number): fc.Arbitrary<TreeCall> =>
       latencyMs: ms(1000),
       routedMs: ms(200),
       queueMs: ms(800),
+      laneMs: ms(800),
       runMs: ms(800),
       servedAfterMs: ms(50),
       executor: fc.constantFrom("", "x1", "x2"),

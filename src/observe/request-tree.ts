@@ -71,6 +71,12 @@ export function partsOf(call: TreeCall): CallParts {
   };
 }
 
+/** How much of its wait, queued or held, its lane was at work: what another replica elsewhere might have spared. */
+export function laneMsOf(call: TreeCall): number {
+  const { queueMs, heldMs } = partsOf(call);
+  return Math.min(queueMs + heldMs, call.laneMs ?? queueMs + heldMs);
+}
+
 /** Whether the end of a group waited for this call: one that was given up held nobody up. */
 export const isAwaited = (call: TreeCall): boolean => call.status !== "cancelled";
 

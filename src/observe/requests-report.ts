@@ -167,7 +167,7 @@ function remarks({ query, requests, sample, whatIf: change, silent }: RequestsRe
     const { deployment, replicas, p95Ms, withoutP95Ms, withReplicaP95Ms } = change;
     lines.push(
       `# what if: p95 ${formatMs(p95Ms)}; without ${deployment} ${formatMs(withoutP95Ms)}; ` +
-        `with ${replicas + 1} replicas of it in place of ${replicas} at best ${formatMs(withReplicaP95Ms)}`,
+        `with ${replicas + 1} replicas of it in place of ${replicas} ${formatMs(withReplicaP95Ms)}`,
     );
   }
   if (silent.length > 0) lines.push(`# no answer from ${silent.join(", ")}: what they recorded is missing`);

@@ -14,7 +14,8 @@ function race() {
     seen[what] += 1;
   };
   const made = new Race(
-    { lose: note("lost"), suspect: note("suspected"), cancel: () => {} },
+    { why: "hedge", executor: "x1", sentAtMs: 100 },
+    { executor: "x2", sentAtMs: 112, lose: note("lost"), suspect: note("suspected"), cancel: () => {} },
     {
       onEnd: (outcome) => ends.push(outcome),
       abortFirst: note("aborted"),
@@ -27,7 +28,7 @@ function race() {
     else if (!outcome.ok) made.firstFailed(outcome.error, NO_STATS, undefined);
     else if (made.firstAnswered()) ends.push(outcome);
   };
-  return { end, ends, seen };
+  return { end, ends, seen, made };
 }
 
 const anyOutcome: fc.Arbitrary<CallOutcome> = fc.oneof(
@@ -88,5 +89,16 @@ describe("two attempts at one call", () => {
     const { end, seen } = race();
     end("first", { ok: false, error: new TuttiError("PeerClosed", "", { started: "maybe" }) });
     expect(seen.suspected).toBe(1);
+  });
+
+  it("tells of the one that decided where the other went, and after how long", () => {
+    const place = { executor: "x1", target: 3, attempts: 1, sentAtMs: 0 };
+    const { made } = race();
+    expect(made.placeOf("first", place)).toEqual({
+      ...place,
+      attempts: 2,
+      secondAttempt: { why: "hedge", first: "x1", second: "x2", afterMs: 12, decided: "first" },
+    });
+    expect(made.placeOf("first", undefined)).toBeUndefined();
   });
 });

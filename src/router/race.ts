@@ -1,15 +1,25 @@
 import type { TuttiError } from "../errors/tutti-error.ts";
-import type { CallPlace } from "../observe/call-group.ts";
+import type { CallPlace, SecondAttemptNote } from "../observe/call-group.ts";
 import type { CallOutcome, CallStats } from "../wire/messages.ts";
 
 /** The attempt that was made second. */
 export interface SecondAttempt {
+  /** Where it was sent; empty while it waits for a replica. */
+  readonly executor: string;
+  readonly sentAtMs: number;
   /** The first has answered: it is taken back if it waits, aborted if it runs, and never repeated. */
   lose(): void;
   /** The first took an executor with it. */
   suspect(): void;
   /** The caller gives the call up. */
   cancel(): void;
+}
+
+/** The attempt that was out when the second was made. */
+export interface FirstAttempt {
+  readonly why: SecondAttemptNote["why"];
+  readonly executor: string;
+  readonly sentAtMs: number;
 }
 
 export interface RaceEvents {
@@ -30,6 +40,7 @@ export interface RaceEvents {
  */
 export class Race {
   readonly #events: RaceEvents;
+  readonly #first: FirstAttempt;
   readonly #second: SecondAttempt;
   #isDecided = false;
   #isFirstOut = true;
@@ -39,13 +50,24 @@ export class Race {
     | { readonly outcome: CallOutcome; readonly stats: CallStats; readonly place: CallPlace | undefined }
     | undefined;
 
-  constructor(second: SecondAttempt, events: RaceEvents) {
+  constructor(first: FirstAttempt, second: SecondAttempt, events: RaceEvents) {
+    this.#first = first;
     this.#second = second;
     this.#events = events;
   }
 
   get second(): SecondAttempt {
     return this.#second;
+  }
+
+  /** The place of the attempt that decided, with what is to be told of the other. */
+  placeOf(decided: SecondAttemptNote["decided"], place: CallPlace | undefined): CallPlace | undefined {
+    const { why, executor: first, sentAtMs: firstSentAtMs } = this.#first;
+    const { executor: second, sentAtMs: secondSentAtMs } = this.#second;
+    if (place === undefined || second === "") return place;
+    const { executor, target, sentAtMs } = place;
+    const secondAttempt = { why, first, second, decided, afterMs: secondSentAtMs - firstSentAtMs };
+    return { executor, target, sentAtMs, attempts: Math.max(2, place.attempts), secondAttempt };
   }
 
   /** @returns whether this answer is the call's. */
@@ -70,8 +92,8 @@ export class Race {
     if (this.#isDecided || this.#isSecondOut) return;
     this.#isDecided = true;
     const last = wasGivenBack ? this.#failure : undefined;
-    if (last === undefined) this.#events.onEnd({ ok: false, error }, stats, place);
-    else this.#events.onEnd(last.outcome, last.stats, last.place);
+    if (last === undefined) this.#events.onEnd({ ok: false, error }, stats, this.placeOf("first", place));
+    else this.#events.onEnd(last.outcome, last.stats, this.placeOf("second", last.place));
   }
 
   secondEnded(outcome: CallOutcome, stats: CallStats, place: CallPlace | undefined): void {
@@ -88,6 +110,6 @@ export class Race {
     }
     this.#isDecided = true;
     if (this.#isFirstOut) this.#events.abortFirst();
-    this.#events.onEnd(outcome, stats, place);
+    this.#events.onEnd(outcome, stats, this.placeOf("second", place));
   }
 }

@@ -287,7 +287,8 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
       { attempts: this.#attempts, suspicion: this.#suspicion, avoid: state.replica.lane },
     );
     const withdrawal = { id: state.id, target: this.target, part: 0 };
-    const race = new Race(second, {
+    const first = { why: extra, executor: this.executor, sentAtMs: this.sentAtMs };
+    const race = new Race(first, second, {
       onEnd: (outcome, stats, place) => this.#call.onEnd(outcome, stats, place),
       abortFirst: () => state.link.withdraw({ ...withdrawal, abort: true }),
       onMoved: () => stragglers.moved(extra),
@@ -314,6 +315,6 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
     const race = this.#race;
     if (race === undefined) return this.#call.onEnd(outcome, stats, place);
     if (!outcome.ok) return race.firstFailed(outcome.error, stats, place);
-    if (race.firstAnswered()) this.#call.onEnd(outcome, stats, place);
+    if (race.firstAnswered()) this.#call.onEnd(outcome, stats, race.placeOf("first", place));
   }
 }

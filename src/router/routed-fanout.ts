@@ -182,7 +182,7 @@ class LanePart extends OutAttempt implements FanoutRequest {
   onRows(part: number, rows: RowsOfResult, stats: CallStats): void {
     const { member, replica, race } = this.#release(part, ANSWERED);
     if (race !== undefined && !race.firstAnswered()) return;
-    this.#fanout.call.onRows(member, rows, stats, replica);
+    this.#fanout.call.onRows(member, rows, stats, race?.placeOf("first", replica) ?? replica);
   }
 
   onPart(part: number, outcome: CallOutcome, stats: CallStats): void {
@@ -190,7 +190,8 @@ class LanePart extends OutAttempt implements FanoutRequest {
     const { member, replica, set, race } = one;
     const { call } = this.#fanout;
     if (outcome.ok) {
-      if (race === undefined || race.firstAnswered()) call.onEnd(member, outcome, stats, replica);
+      if (race === undefined) call.onEnd(member, outcome, stats, replica);
+      else if (race.firstAnswered()) call.onEnd(member, outcome, stats, race.placeOf("first", replica));
       return;
     }
     const { code, started } = outcome.error;
@@ -274,7 +275,8 @@ class LanePart extends OutAttempt implements FanoutRequest {
       race.secondEnded(outcome, stats, place),
     );
     const withdrawal = { id: this.#id, target: replica.target, part };
-    const race = new Race(second, {
+    const first = { why: extra, executor: replica.lane.id, sentAtMs: this.#sentAtMs };
+    const race = new Race(first, second, {
       onEnd: (outcome, stats, place) => this.#fanout.call.onEnd(member, outcome, stats, place),
       abortFirst: () => this.link.withdraw({ ...withdrawal, abort: true }),
       onMoved: () => stragglers.moved(extra),

@@ -20,7 +20,11 @@ export interface Plant {
   /** Only these, so many of them. Default all. */
   readonly times?: number;
 
-  /** The call waits so long in the replica's queue before the replica sees it. */
+  /**
+   * The call waits so long in the replica's queue before the replica sees it; its lane is free meanwhile. Each call for
+   * itself: it is no work that another replica could take over, and a new replica has the same plant unless `replica` or
+   * `executor` says which one has it.
+   */
   readonly queueMs?: number;
   /** The answer is held back for so long; the replica and its lane are free meanwhile. */
   readonly answerMs?: number;

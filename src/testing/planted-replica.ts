@@ -183,13 +183,14 @@ class LateSink implements StreamSink {
     this.#pass(id, part, stats, (told) => this.#to.replyRows(id, tensors, firstRow, rows, told, part));
   }
 
-  /** The time that a call was held is told as what it stood for: time in the replica's queue. */
+  /** The time that a call was held is told as what it stood for: time in the replica's queue, its lane being free. */
   #pass(id: number, part: number, stats: CallStats, reply: (stats: CallStats) => void): void {
     const key = `${id}/${part}`;
     const late = this.#late.get(key);
     if (late === undefined) return reply(stats);
     this.#late.delete(key);
-    const told = { ...stats, queueUs: stats.queueUs + late.queueMs * 1000 };
+    const { queueUs, laneUs = queueUs } = stats;
+    const told = { ...stats, queueUs: queueUs + late.queueMs * 1000, laneUs };
     if (late.answerMs === 0) reply(told);
     else this.#process.at(this.#process.now() + late.answerMs, () => reply(told));
   }

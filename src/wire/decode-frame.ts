@@ -29,6 +29,7 @@ import {
   PayloadKind,
   REPLIES_HEADER_BYTES,
   REPLY_BYTES,
+  ReplyFlag,
   ReplyStatus,
   SUSPICION_SHIFT,
   WITHDRAWAL_BYTES,
@@ -268,6 +269,8 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
       runUs: frame.readUInt32LE(at + 12),
       batchItems: frame.readUInt16LE(at + 16),
       waitedUs: frame.readUInt32LE(at + 28),
+      laneUs: frame.readUInt32LE(at + 32),
+      degraded: (frame[at + 36]! & ReplyFlag.degraded) !== 0,
     };
     if (status === ReplyStatus.rows) {
       const rows = rowsOf(payload, frame.readUInt32LE(at + 20), frame.readUInt32LE(at + 24));

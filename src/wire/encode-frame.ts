@@ -17,6 +17,7 @@ import {
   PROTOCOL_VERSION,
   REPLIES_HEADER_BYTES,
   REPLY_BYTES,
+  ReplyFlag,
   type ReplyStatus,
   SUSPICION_SHIFT,
   WITHDRAWAL_BYTES,
@@ -165,6 +166,8 @@ export function encodeReplies(
     frame.writeUInt32LE(firstRow, at + 20);
     frame.writeUInt32LE(rows, at + 24);
     frame.writeUInt32LE(toU32(stats.waitedUs ?? 0), at + 28);
+    frame.writeUInt32LE(toU32(stats.laneUs ?? stats.queueUs), at + 32);
+    frame.writeUInt32LE(stats.degraded === true ? ReplyFlag.degraded : 0, at + 36);
   }
   at = costsAt;
   for (const cost of load.costs) {

@@ -133,7 +133,14 @@ describe("encodeReplies and decodeFrame", () => {
   const anyReply = fc.record({
     id: u32,
     part: fc.integer({ min: 0, max: 255 }),
-    stats: fc.record({ queueUs: u32, runUs: u32, batchItems: u16, waitedUs: u32 }),
+    stats: fc.record({
+      queueUs: u32,
+      runUs: u32,
+      batchItems: u16,
+      waitedUs: u32,
+      laneUs: u32,
+      degraded: fc.boolean(),
+    }),
     status: fc.constantFrom(ReplyStatus.value, ReplyStatus.error),
     payload: fc.nat(),
   });
@@ -206,6 +213,9 @@ describe("encodeReplies and decodeFrame", () => {
       runUs: 0xffff_ffff,
       batchItems: 0xffff,
       waitedUs: 0,
+      // As much as it queued: the sender knows no better.
+      laneUs: 0,
+      degraded: false,
     });
     expect(message.load).toEqual({ backlogUs: 0xffff_ffff, queuedItems: 0, busyFraction: 1, costs: [] });
   });

@@ -38,6 +38,10 @@ export interface CallStats {
   readonly batchItems: number;
   /** Of `runUs`, what it waited for calls that it made itself; absent where none were made. */
   readonly waitedUs?: number;
+  /** Of `queueUs`, how long whatever runs its replica was at work, on this or on other things. Absent: all of it. */
+  readonly laneUs?: number;
+  /** An ensemble below it answered with members missing: whoever answers with its value says so (absent: none did). */
+  readonly degraded?: boolean;
 }
 
 export const NO_STATS: CallStats = Object.freeze({ queueUs: 0, runUs: 0, batchItems: 1 });

@@ -161,7 +161,14 @@ export function describePeer(name: string, open: () => Promise<TransportPair>): 
     describe("the end of a call (D1)", () => {
       it("is its value, with how the work went", async () => {
         await connect();
-        const stats = { queueUs: 120, runUs: 3_400, batchItems: 5, waitedUs: 900 };
+        const stats = {
+          queueUs: 120,
+          runUs: 3_400,
+          batchItems: 5,
+          waitedUs: 900,
+          laneUs: 80,
+          degraded: true,
+        };
         service.answer = (call, from) =>
           from.reply(call.id, { ok: true, value: { offer: call.args } }, stats);
         const call = makeCall(caller, ["p1", { game: "tower" }]);

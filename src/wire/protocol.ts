@@ -16,7 +16,7 @@
  * CREDIT   count A = grants;  body: grants
  * ```
  */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 export const HELLO_MAGIC = 0x49545554; // "TUTI"
 
 /** Of a hello's payload. */
@@ -31,8 +31,11 @@ export const REPLIES_HEADER_BYTES = 24;
  * With parts above 0 the call fans out: it is one for each of so many targets, from that index of the target table on.
  */
 export const CALL_BYTES = 24;
-/** u32 id | u32 payload | u32 queue µs | u32 run µs | u16 batch items | u8 status | u8 part | u32 first row | u32 rows | u32 0 */
-export const REPLY_BYTES = 32;
+/**
+ * u32 id | u32 payload | u32 queue µs | u32 run µs | u16 batch items | u8 status | u8 part | u32 first row | u32 rows
+ * | u32 waited µs | u32 lane µs | u8 flags | 3 bytes 0
+ */
+export const REPLY_BYTES = 40;
 /** u32 offset | u32 length | u8 kind | 7 bytes 0 */
 export const PAYLOAD_ENTRY_BYTES = 16;
 export const CHUNKS_HEADER_BYTES = 8;
@@ -79,6 +82,9 @@ export const WithdrawalFlag = { abort: 1 } as const;
 
 /** `rows`: the value is some rows of the payload's tensors, which other replies share. */
 export const ReplyStatus = { value: 0, error: 1, rows: 2 } as const;
+
+/** `degraded`: the value was made with less than all that it should be made of. */
+export const ReplyFlag = { degraded: 1 } as const;
 
 /** How a payload's bytes are to be read; with `SINGLE_ARGUMENT` they are the only element of an argument list. */
 export const PayloadKind = { nothing: 0, structured: 1, tensor: 2, tensorMap: 3, bytes: 4 } as const;

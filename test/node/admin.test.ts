@@ -12,6 +12,7 @@ describe("a node's flight recorder", () => {
   let node: TuttiProcess;
   let client: HttpClient;
   let admin: HttpClient;
+  const degraded: Record<string, unknown> = {};
 
   beforeAll(async () => {
     node = await TuttiProcess.ready(APP, { args: SMALL });
@@ -23,7 +24,8 @@ describe("a node's flight recorder", () => {
       ["/nested/ask/1000", "late-one"],
       ["/nested/fail", "failed-one"],
     ] as const) {
-      await client.get(path, { headers: { "x-request-id": id } });
+      const { headers } = await client.get(path, { headers: { "x-request-id": id } });
+      degraded[id] = headers["x-tutti-degraded"];
     }
   });
   afterAll(async () => {
@@ -39,7 +41,7 @@ describe("a node's flight recorder", () => {
       .split("\n")
       .filter((line) => !line.startsWith("#"));
     expect(lines[0]).toMatch(
-      /^nested v3 late-one 2\d\d ms degraded: slow late \(2\d\d ms on code 0\); without slow \d+ ms$/,
+      /^nested v3 late-one 2\d\d ms degraded: slow late \(2\d\d ms on code 0(?:, ran 2\d\d ms)?\); without slow \d+ ms$/,
     );
     expect(lines[1]).toMatch(
       /^nested v3 slow-one \d+ ms ok: slow ran 6\d ms on code 0.*; without slow \d+ ms$/,
@@ -65,6 +67,12 @@ describe("a node's flight recorder", () => {
     const sumMs = path.reduce((sum: number, { ms }: { ms: number }) => sum + ms, 0);
     expect(sumMs).toBeCloseTo(latencyMs, 6);
     expect(path.map(({ name }: { name: string }) => name)).toContain("slow");
+  });
+
+  it("and its answers say that a class in another executor had to do without a member", async () => {
+    expect(degraded).toEqual({ "quick-one": "0", "slow-one": "0", "late-one": "1", "failed-one": "0" });
+    const { text } = await admin.get("/api/requests?id=late-one");
+    expect(text).toMatch(/Scorer\.score .*\(code-Scorer-0, degraded\)/);
   });
 
   it("tells the degraded and the failed apart", async () => {
