@@ -26,6 +26,7 @@ const OWNED_PACKAGES = new Map([
   ["msgpackr", ["wire"]],
   ["commander", ["cli"]],
   ["prom-client", ["admin"]],
+  ["zod", ["admin"]],
 ]);
 
 /** Rooms without effects: no clock, no timer, no I/O. */

@@ -4,9 +4,9 @@ import type { RequestsQuery } from "../observe/requests-report.ts";
 
 export type Format = "text" | "json";
 
-const DEFAULT_LIMIT = 20;
-const MAX_LIMIT = 200;
-const MAX_TEXT_CHARS = 256;
+export const DEFAULT_LIMIT = 20;
+export const MAX_LIMIT = 200;
+export const MAX_TEXT_CHARS = 256;
 
 /** A parsed query: repeated names come as lists. */
 export type RawQuery = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -35,10 +35,16 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 export class AdminServer {
   readonly #options: ResolvedAdminOptions;
   readonly #fastify: FastifyInstance;
+  readonly #paths = new Set<string>();
 
   constructor(options: ResolvedAdminOptions, source: AdminSource, log: AdminLog) {
     this.#options = options;
-    this.#fastify = createServer(options, source, log);
+    this.#fastify = createServer(options, source, log, this.#paths);
+  }
+
+  /** All that it answers at. */
+  get paths(): readonly string[] {
+    return [...this.#paths];
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */
@@ -59,7 +65,12 @@ export class AdminServer {
   }
 }
 
-function createServer(options: ResolvedAdminOptions, source: AdminSource, log: AdminLog): FastifyInstance {
+function createServer(
+  options: ResolvedAdminOptions,
+  source: AdminSource,
+  log: AdminLog,
+  paths: Set<string>,
+): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
@@ -96,12 +107,13 @@ function createServer(options: ResolvedAdminOptions, source: AdminSource, log: A
     if (error.code === "Internal") log.error({ requestId: request.id, err: thrown }, "admin request failed");
     return sendError(error, request, reply);
   });
-  fastify.setNotFoundHandler((request, reply) => sendError(notFound(request), request, reply));
-  addRoutes(fastify, source);
+  fastify.addHook("onRoute", ({ path }) => void paths.add(path));
+  fastify.setNotFoundHandler((request, reply) => sendError(notFound(request, paths), request, reply));
+  addRoutes(fastify, source, options);
   return fastify;
 }
 
-function addRoutes(fastify: FastifyInstance, source: AdminSource): void {
+function addRoutes(fastify: FastifyInstance, source: AdminSource, { token }: ResolvedAdminOptions): void {
   fastify.get("/healthz", (_, reply) => reply.send({ status: "alive" }));
   fastify.get("/readyz", (_, reply) => {
     const { ready, reason } = source.readiness();
@@ -119,6 +131,12 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource): void {
     const status = source.status();
     return format === "json" ? reply.send(status) : reply.type(TEXT).send(describeStatus(status));
   });
+  fastify.get("/api/openapi.json", async (request, reply) => {
+    checkNames(request.query as RawQuery, []);
+    // Loaded for who asks: the library of the schemas is a tenth of a second and 20 MB, and no request needs it.
+    const { openApi } = await import("./openapi.ts");
+    return reply.send(openApi(token !== undefined));
+  });
   fastify.get("/api/requests", async (request, reply) => {
     const query = request.query as RawQuery;
     const asked = requestsQuery(query);
@@ -131,15 +149,14 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource): void {
 }
 
 const TEXT = "text/plain; charset=utf-8";
-const ROUTES: readonly string[] = ["/healthz", "/readyz", "/metrics", "/api/status", "/api/requests"];
 
-function notFound({ url, method }: FastifyRequest): TuttiError {
+function notFound({ url, method }: FastifyRequest, paths: ReadonlySet<string>): TuttiError {
   const path = pathOf(url);
-  if (ROUTES.includes(path))
+  if (paths.has(path))
     return new TuttiError("MethodNotAllowed", `${method} is not allowed at ${path}; allowed: GET, HEAD`);
   return new TuttiError(
     "NotFound",
-    `there is nothing at ${path.slice(0, 200)}; there is ${ROUTES.join(", ")}`,
+    `there is nothing at ${path.slice(0, 200)}; there is ${[...paths].join(", ")}`,
   );
 }
 

@@ -83,3 +83,10 @@ it("a status without an application says so", () => {
   expect(text).toContain("  none\n");
   expect(text).toContain("  nothing yet\n");
 });
+
+it("a place that waits for its next try says why", () => {
+  const lane = { ...STATUS.executors[1]!, state: "waiting" as const, reason: "m1.onnx: no such file" };
+  expect(describeStatus({ ...STATUS, executors: [lane] })).toContain(
+    "lane 0    waiting: m1.onnx: no such file\n",
+  );
+});

@@ -14,7 +14,7 @@ export function describeStatus(status: NodeStatus): string {
   }
   lines.push("", "executors", ...table(executors.map(executorCells)));
   lines.push("", "calls that ended without an answer that was used", `  ${describeCounts(calls)}`);
-  const counted = Object.entries(ingress).filter(([, count]) => count > 0);
+  const counted = Object.entries(ingress).filter(([, count]) => (count ?? 0) > 0);
   lines.push(
     "",
     "edge",
@@ -28,8 +28,9 @@ function deploymentCells({ name, kind, ready, wanted, replicas }: DeploymentStat
 }
 
 function executorCells(executor: ExecutorReport): string[] {
-  const { name, id, state, pid, replicas, rssMb, ongoing, backlogMs } = executor;
-  if (pid === undefined || rssMb === undefined) return [name, id, state];
+  const { name, id, state, reason, pid, replicas, rssMb, ongoing, backlogMs } = executor;
+  if (pid === undefined || rssMb === undefined)
+    return [name, id, reason === undefined ? state : `${state}: ${reason}`];
   const backlog = backlogMs !== undefined && backlogMs > 0 ? `, backlog ${formatMs(backlogMs)}` : "";
   return [
     name,

@@ -28,6 +28,8 @@ export interface SlotView {
   readonly name: string;
   readonly kind: Slot["kind"];
   readonly state: SlotState["kind"];
+  /** Why it waits, if it does. */
+  readonly reason: string | undefined;
   readonly executor: Executor | undefined;
   readonly live: readonly LiveReplica[];
 }
@@ -215,6 +217,7 @@ export class ApplicationRunner {
       name,
       kind,
       state: state.kind,
+      reason: state.kind === "waiting" ? state.reason : undefined,
       executor: state.kind === "filled" ? state.executor : undefined,
       live: state.kind === "filled" ? state.live : [],
     }));

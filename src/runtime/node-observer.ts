@@ -93,13 +93,14 @@ export class NodeObserver implements AdminSource {
   }
 }
 
-function executorReport({ name, kind, state, executor, live }: SlotView): ExecutorReport {
+function executorReport({ name, kind, state, reason, executor, live }: SlotView): ExecutorReport {
   const status = executor?.status;
   return {
     name: slotTitle(name),
     id: executor?.id ?? "",
     kind,
     state: state === "filled" ? "ready" : state,
+    reason,
     pid: executor?.pid,
     replicas: live.length,
     rssMb: status?.rssMb,

@@ -2,13 +2,9 @@ import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { type AdminOptions, resolveAdminOptions } from "../../src/admin/admin-options.ts";
 import { AdminServer } from "../../src/admin/admin-server.ts";
-import type { AdminSource } from "../../src/admin/admin-source.ts";
-import type { NodeStatus } from "../../src/admin/node-status.ts";
-import { nothingCounted } from "../../src/observe/node-metrics.fake.ts";
-import { call } from "../../src/observe/request-tree.fake.ts";
-import type { RequestsQuery, RequestsReport } from "../../src/observe/requests-report.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { waitFor } from "../support/wait-for.ts";
+import { FakeSource, STATUS } from "./fake-source.ts";
 
 const TOKEN = "a-token-of-some-length";
 const SILENT = { error: () => {} };
@@ -17,69 +13,6 @@ const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
-
-const STATUS: NodeStatus = {
-  pid: 7,
-  uptimeMs: 1000,
-  ready: true,
-  reason: "",
-  application: undefined,
-  executors: [],
-  calls: { queue: { expired: 3 } },
-  ingress: { requests: 12 },
-};
-
-const COUNTED = { ...nothingCounted(), uptimeMs: 1500 };
-
-/** Knows one request, `r-1`. */
-class FakeSource implements AdminSource {
-  ready = true;
-  readonly asked: RequestsQuery[] = [];
-  failure: Error | undefined;
-
-  readiness() {
-    return { ready: this.ready, reason: this.ready ? "" : "m1 has 0 of 1 replicas" };
-  }
-  status() {
-    return STATUS;
-  }
-  nameOf(id: string) {
-    return id;
-  }
-  async metrics() {
-    return COUNTED;
-  }
-  async requests(query: RequestsQuery): Promise<RequestsReport> {
-    this.asked.push(query);
-    if (this.failure !== undefined) throw this.failure;
-    const known = query.id === undefined || query.id === "r-1";
-    return {
-      query,
-      requests: known ? [reported()] : [],
-      sample: { sampled: 5, of: 50, p50Ms: 3, p95Ms: 9 },
-      whatIf: undefined,
-      silent: [],
-    };
-  }
-}
-
-function reported(): RequestsReport["requests"][number] {
-  const root = call("Supervisor", { latencyMs: 12, runMs: 12 });
-  const tree = {
-    requestId: "r-1",
-    application: "offers",
-    applicationVersion: "v1",
-    route: "POST /offers/:game",
-    startedAtEpochMs: 0,
-    latencyMs: 12,
-    outcome: "ok" as const,
-    status: 200,
-    code: undefined,
-    fallback: false,
-    root,
-  };
-  return { tree, cause: undefined, path: [], line: "offers v1 r-1 12 ms ok" };
-}
 
 async function start(options: AdminOptions = {}) {
   const source = new FakeSource();

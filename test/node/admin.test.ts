@@ -1,6 +1,7 @@
 /** The admin API of real nodes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
+import { OpenApiDocument } from "../support/openapi.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 
@@ -102,6 +103,17 @@ describe("a node's flight recorder", () => {
       "code-Scorer-0",
     ]);
     expect(json.ingress).toMatchObject({ requests: 4, degraded: 1, status5xx: 1 });
+  });
+
+  it("answers all that its openapi.json names as it says there", async () => {
+    const api = new OpenApiDocument((await admin.get("/api/openapi.json")).json);
+    const urls = api.paths.concat(
+      ["degraded", "failed", "refused", "id=slow-one", "id=unknown"].map((query) => `/api/requests?${query}`),
+    );
+    for (const url of urls) {
+      const { status, headers, json, text } = await admin.get(url, { headers: JSON_PLEASE });
+      api.judge(url.split("?")[0] ?? url, status, headers["content-type"], json ?? text);
+    }
   });
 });
 

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { ERROR_CODES } from "../errors/codes.ts";
+import { requestsReport, treeCall } from "./requests-schema.ts";
+import { nodeStatus } from "./status-schema.ts";
+
+const errorAnswer = z.strictObject({
+  error: z.strictObject({
+    code: z.enum(Object.keys(ERROR_CODES)),
+    message: z.string(),
+    path: z.string().optional().describe("What is wrong: an option, or a parameter as query.<name>."),
+    requestId: z.string(),
+  }),
+});
+
+const named = {
+  Alive: z.strictObject({ status: z.literal("alive") }),
+  Readiness: z.strictObject({ ready: z.boolean(), reason: z.string() }),
+  NodeStatus: nodeStatus,
+  RequestsReport: requestsReport,
+  Call: treeCall,
+  Error: errorAnswer,
+} satisfies Record<string, z.ZodType>;
+
+export type SchemaName = keyof typeof named;
+
+export const refTo = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
+
+/** The schemas as JSON Schema, each under its name, for the document's components. */
+export function componentSchemas(): Record<string, object> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, {
+    uri: (id) => `#/components/schemas/${id}`,
+    override: ({ jsonSchema }) => {
+      // Of what is only read nothing else is to be expected.
+      delete jsonSchema.readOnly;
+    },
+  });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
+  );
+}

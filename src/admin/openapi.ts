@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { KEPT } from "../observe/record-book.ts";
+import { DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT_CHARS } from "./admin-query.ts";
+import { componentSchemas, refTo, type SchemaName } from "./openapi-schemas.ts";
+import { METRICS_TYPE } from "./render-metrics.ts";
+
+const TEXT = "text/plain; charset=utf-8";
+
+const json = (description: string, name: SchemaName) => ({
+  description,
+  content: { "application/json": { schema: refTo(name) } },
+});
+
+const textOrJson = (description: string, name: SchemaName) => ({
+  description,
+  content: { "application/json": { schema: refTo(name) }, [TEXT]: { schema: { type: "string" } } },
+});
+
+const of = (type: string, description: string) => ({
+  description,
+  content: { [type]: { schema: { type: "string" } } },
+});
+
+const query = (name: string, description: string, schema: object) => ({
+  name,
+  in: "query",
+  description,
+  required: false,
+  schema,
+});
+
+const text = { type: "string", minLength: 1, maxLength: MAX_TEXT_CHARS };
+const format = query("format", "What to answer with; by default JSON for who accepts it, else text.", {
+  enum: ["text", "json"],
+});
+const refused = {
+  "400": json("A parameter is wrong: error.path names it.", "Error"),
+  "401": json("The token is missing or wrong.", "Error"),
+  "403": json("Without a token: the host header does not name this machine.", "Error"),
+};
+
+const PATHS = {
+  "/healthz": {
+    get: {
+      summary: "Whether the process lives",
+      security: [],
+      responses: { "200": json("It does.", "Alive") },
+    },
+  },
+  "/readyz": {
+    get: {
+      summary: "Whether every deployment has its minimum of replicas",
+      security: [],
+      responses: { "200": json("They have.", "Readiness"), "503": json("Not all.", "Readiness") },
+    },
+  },
+  "/metrics": {
+    get: {
+      summary: "What was counted and measured, for Prometheus",
+      responses: { "200": of(METRICS_TYPE, "Prometheus's text format."), ...refused },
+    },
+  },
+  "/api/status": {
+    get: {
+      summary: "Application, deployments, replicas, executors, and what was counted",
+      parameters: [format],
+      responses: { "200": textOrJson("The node as it is now.", "NodeStatus"), ...refused },
+    },
+  },
+  "/api/requests": {
+    get: {
+      summary: "Recorded requests: what was slow, degraded, failed or refused, and why",
+      parameters: [
+        ...KEPT.map((kept) =>
+          query(kept, "Which; one of them, without a value. Default slow.", { type: "string", maxLength: 0 }),
+        ),
+        query("limit", "How many at most.", {
+          type: "integer",
+          minimum: 1,
+          maximum: MAX_LIMIT,
+          default: DEFAULT_LIMIT,
+        }),
+        query("id", "One request, in detail.", text),
+        query("deployment", "What if asked for; default the most frequent cause.", text),
+        format,
+      ],
+      responses: {
+        "200": textOrJson("The requests, slowest or newest first.", "RequestsReport"),
+        "404": textOrJson("The request asked for by id is not recorded.", "RequestsReport"),
+        ...refused,
+      },
+    },
+  },
+  "/api/openapi.json": {
+    get: {
+      summary: "This document",
+      responses: {
+        "200": {
+          description: "OpenAPI 3.1.",
+          content: { "application/json": { schema: { type: "object" } } },
+        },
+        ...refused,
+      },
+    },
+  },
+};
+
+/** The document of the admin API. Its schemas are those that its types are made of. */
+export function openApi(demandsToken: boolean): object {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Tutti admin API",
+      version,
+      description: "What a node tells of itself. Every path takes HEAD where it takes GET.",
+    },
+    paths: PATHS,
+    security: demandsToken ? [{ token: [] }] : [],
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: componentSchemas(),
+    },
+  };
+}

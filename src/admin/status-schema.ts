@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { ENDINGS, STAGES } from "../observe/call-counters.ts";
+
+/**
+ * What `GET /api/status` answers, as JSON. The types of `node-status.ts` are those of these schemas, and so is what
+ * `openapi.json` says. Fields without a value are left out of the JSON.
+ */
+
+const ms = () => z.number().min(0);
+const count = () => z.int().min(0);
+
+const callCounts = z
+  .partialRecord(z.enum(STAGES), z.partialRecord(z.enum(ENDINGS), count()).readonly())
+  .readonly()
+  .describe(
+    "Calls that ended otherwise than by an answer that was used, by stage and ending; only what happened.",
+  );
+
+export const deploymentStatus = z
+  .strictObject({
+    name: z.string(),
+    kind: z.enum(["class", "model"]),
+    ready: count().describe("How many are ready, of how many are wanted."),
+    wanted: count(),
+    replicas: z
+      .array(z.strictObject({ index: count(), executor: z.string() }).readonly())
+      .readonly()
+      .describe("Those that are ready, and where."),
+  })
+  .readonly();
+
+export const applicationStatus = z
+  .strictObject({
+    name: z.string(),
+    version: z.string(),
+    route: z.string(),
+    deadlineMs: ms(),
+    deployments: z.array(deploymentStatus).readonly(),
+  })
+  .readonly();
+
+export const executorReport = z
+  .strictObject({
+    name: z.string().describe("Its place, which outlives the process, e.g. lane 0."),
+    id: z.string().describe("Empty while the place is not filled."),
+    kind: z.enum(["model", "code"]),
+    state: z.enum(["filling", "ready", "waiting", "stopped"]),
+    reason: z.string().optional().describe("Why it waits for its next try."),
+    pid: z.int().optional(),
+    replicas: count(),
+    rssMb: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("What it last said of itself, like all that follows; absent until it has."),
+    ongoing: count().optional(),
+    backlogMs: ms().optional().describe("Predicted time until its lane has done all it was given."),
+    longestRunMs: ms().optional(),
+    unhealthy: count().optional(),
+    calls: callCounts.optional(),
+  })
+  .readonly();
+
+export const nodeStatus = z
+  .strictObject({
+    pid: z.int(),
+    uptimeMs: ms(),
+    ready: z.boolean(),
+    reason: z.string().describe("Why it is not ready; empty when it is."),
+    application: applicationStatus
+      .optional()
+      .describe("Absent until the application's module has been read."),
+    executors: z.array(executorReport).readonly(),
+    calls: callCounts.describe(
+      "Of all processes together. Executors that have ended are not in it any more.",
+    ),
+    ingress: z
+      .record(z.string(), z.number().nullable())
+      .readonly()
+      .describe("What the HTTP edge has counted; null for no limit."),
+  })
+  .readonly();
