@@ -54,6 +54,24 @@ const STATUS: NodeStatus = {
     },
   ],
   calls: { queue: { expired: 3 }, run: { wasted: 1 } },
+  batches: [
+    {
+      deployment: "m1",
+      method: "predict",
+      replica: 0,
+      reasons: { full: 1, all: 3 },
+      sizes: [{ upToRows: 4, batches: 4 }],
+      rows: 10,
+      calls: 8,
+      waitedMs: 16,
+      runMs: 4,
+      waits: 0,
+      hopeless: 1,
+      givenUp: 1,
+      queuedCalls: 2,
+      capRows: 64,
+    },
+  ],
   ingress: { requests: 12, status2xx: 12, status5xx: 0 },
 };
 
@@ -68,6 +86,9 @@ executors
   code 0  x1  ready    pid 8  1 replicas  100 MB  2 ongoing
   lane 0      filling
 
+batches
+  m1.predict#0  4 batches  2.5 rows each, at most 64  waited 2 ms  2 queued, 2 ended early
+
 calls that ended without an answer that was used
   expired at the queue 3, wasted while running 1
 
@@ -77,9 +98,10 @@ edge
 });
 
 it("a status without an application says so", () => {
-  const text = describeStatus({ ...STATUS, application: undefined, calls: {}, ingress: {} });
+  const text = describeStatus({ ...STATUS, application: undefined, calls: {}, batches: [], ingress: {} });
   expect(text).toContain("no application, not ready");
   expect(text).not.toContain("deployments");
+  expect(text).not.toContain("batches");
   expect(text).toContain("  none\n");
   expect(text).toContain("  nothing yet\n");
 });

@@ -1,10 +1,11 @@
 import { type CallCounts, ENDINGS, STAGES } from "../observe/call-counters.ts";
 import { formatMs } from "../observe/format-ms.ts";
+import type { BatchMetrics } from "../observe/node-metrics.ts";
 import type { DeploymentStatus, ExecutorReport, NodeStatus } from "./node-status.ts";
 
 /** A node's status as text for terminals. */
 export function describeStatus(status: NodeStatus): string {
-  const { application, executors, calls, ingress } = status;
+  const { application, executors, calls, batches, ingress } = status;
   const name = application === undefined ? "no application" : `${application.name} ${application.version}`;
   const ready = status.ready ? "ready" : `not ready: ${status.reason}`;
   const lines = [`${name}, ${ready}; node ${status.pid}, up ${upFor(status.uptimeMs)}`];
@@ -13,6 +14,8 @@ export function describeStatus(status: NodeStatus): string {
     lines.push(...table(application.deployments.map(deploymentCells)));
   }
   lines.push("", "executors", ...table(executors.map(executorCells)));
+  const ran = batches.filter(({ calls: batched, queuedCalls }) => batched + queuedCalls > 0);
+  if (ran.length > 0) lines.push("", "batches", ...table(ran.map(batchCells)));
   lines.push("", "calls that ended without an answer that was used", `  ${describeCounts(calls)}`);
   const counted = Object.entries(ingress).filter(([, count]) => (count ?? 0) > 0);
   lines.push(
@@ -40,6 +43,19 @@ function executorCells(executor: ExecutorReport): string[] {
     `${replicas} replicas`,
     `${Math.round(rssMb)} MB`,
     `${ongoing} ongoing${backlog}`,
+  ];
+}
+
+function batchCells(batcher: BatchMetrics): string[] {
+  const { deployment, method, replica, calls, rows, waitedMs, queuedCalls, capRows } = batcher;
+  const batches = Object.values(batcher.reasons).reduce((sum, count) => sum + count, 0);
+  const mean = (total: number) => formatMs(calls === 0 ? 0 : total / calls);
+  return [
+    `${deployment}.${method}#${replica}`,
+    `${batches} batches`,
+    `${batches === 0 ? 0 : Math.round((10 * rows) / batches) / 10} rows each, at most ${capRows}`,
+    `waited ${mean(waitedMs)}`,
+    `${queuedCalls} queued, ${batcher.hopeless + batcher.givenUp} ended early`,
   ];
 }
 

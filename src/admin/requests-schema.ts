@@ -31,10 +31,22 @@ export const treeCall = z.looseObject({
   latencyMs: ms(),
   routedMs: ms().describe("Before its last attempt was sent."),
   queueMs: ms(),
+  laneMs: ms().optional().describe("How much of that its lane was at work; absent: all of it."),
   runMs: ms().describe("How long the run took that it was part of."),
   batchSize: count(),
   executor: z.string().describe("The id of the one that its last attempt was sent to; empty when none was."),
   attempts: count(),
+  secondAttempt: z
+    .strictObject({
+      why: z.enum(["hedge", "rescue"]),
+      afterMs: ms().describe("How long the first had been out."),
+      first: z.string().describe("The id of its executor."),
+      second: z.string().describe("The id of its executor."),
+      decided: z.enum(["first", "second"]).describe("Whose end was the call's."),
+    })
+    .optional()
+    .describe("One that was made while the first was out."),
+  degraded: z.boolean().optional().describe("It answered, but an ensemble below it had members missing."),
   wait: wait.optional(),
   servedAfterMs: ms().describe("Groups and stages count from here, so much after the call was made."),
   get groups() {

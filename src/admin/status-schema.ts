@@ -61,6 +61,28 @@ export const executorReport = z
   })
   .readonly();
 
+const batchStatus = z
+  .strictObject({
+    deployment: z.string(),
+    method: z.string(),
+    replica: count(),
+    reasons: z.record(z.string(), count()).readonly().describe("Batches by why they were run as they were."),
+    sizes: z
+      .array(z.strictObject({ upToRows: count(), batches: count() }).readonly())
+      .readonly()
+      .describe("Batches of up to so many rows, and more than the entry before."),
+    rows: count(),
+    calls: count(),
+    waitedMs: ms().describe("Of all calls together."),
+    runMs: ms(),
+    waits: count().describe("How often company was awaited although a slot was free."),
+    hopeless: count().describe("Calls ended early: they could not have been on time."),
+    givenUp: count().describe("Calls ended early: they would have made more of the others late."),
+    queuedCalls: count().describe("Now."),
+    capRows: count().describe("Rows in one run, at most, as of now."),
+  })
+  .readonly();
+
 export const nodeStatus = z
   .strictObject({
     pid: z.int(),
@@ -74,6 +96,10 @@ export const nodeStatus = z
     calls: callCounts.describe(
       "Of all processes together. Executors that have ended are not in it any more.",
     ),
+    batches: z
+      .array(batchStatus)
+      .readonly()
+      .describe("What batchers have decided since their replicas began, as executors last said."),
     ingress: z
       .record(z.string(), z.number().nullable())
       .readonly()

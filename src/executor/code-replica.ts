@@ -341,9 +341,8 @@ export class CodeReplica implements HostedReplica {
   #reply(accepted: AcceptedCall, outcome: CallOutcome, stats: CallStats): void {
     const { call, part, from, served, place, suspect } = accepted;
     if (accepted.hasEnded) {
-      // It was given up, and has returned after all.
+      // It was given up, and counted as expired then, and has returned after all.
       this.#hung -= 1;
-      this.#counters.count("run", "wasted");
       return;
     }
     accepted.hasEnded = true;

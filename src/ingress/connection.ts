@@ -8,7 +8,7 @@ export interface LiveExchange {
   /** The client is gone. */
   abandon(): void;
   /** Ends the request with an error and the connection after it. */
-  refuse(error: TuttiError): void;
+  broken(error: TuttiError): void;
 }
 
 /**
@@ -63,7 +63,7 @@ export class Connection {
   fail(error: TuttiError): void {
     if (this.#fault !== undefined) return;
     this.#fault = error;
-    if (this.newest?.isReading) this.newest.refuse(error);
+    if (this.newest?.isReading) this.newest.broken(error);
     else if (this.#live.length === 0) this.#endWith(error);
   }
 

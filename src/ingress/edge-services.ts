@@ -1,5 +1,6 @@
 import type { BaseLogger } from "pino";
 import type { Clock } from "../clock/clock.ts";
+import type { CallCounters } from "../observe/call-counters.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import type { Admission } from "./admission.ts";
 import type { DeadlineWheel } from "./deadline-wheel.ts";
@@ -22,6 +23,8 @@ export interface EdgeServices {
   readonly options: ResolvedIngressOptions;
   readonly counters: IngressCounters;
   readonly routeCounters: RouteCounters;
+  /** Of the whole process; here what ends at the edge before any call of it was made. */
+  readonly calls: CallCounters;
   readonly admission: Admission;
   readonly wheel: DeadlineWheel;
   readonly ids: RequestIds;

@@ -124,6 +124,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const phase = this.#phase;
     if (phase.kind === "reading") {
       counters.requestTimeouts++;
+      this.#services.calls.count("edge", "expired");
       const message = `the body was not received within ${options.bodyTimeoutMs} ms`;
       this.refuse(new TuttiError("RequestTimeout", message, { path: "body" }));
     } else if (phase.kind === "calling") {
@@ -143,6 +144,12 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     return this.#services.clock.now() - this.#startedAtMs;
   }
 
+  /** The rest of its body will not come. */
+  broken(error: TuttiError): void {
+    this.#services.calls.count("edge", error.code === "RequestTimeout" ? "expired" : "cancelled");
+    this.refuse(error);
+  }
+
   refuse(error: TuttiError): void {
     this.#send(errorOutgoing(this, error));
   }
@@ -152,6 +159,8 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     if (phase.kind === "ended") return;
     this.#end();
     if (phase.kind === "calling" || phase.kind === "streaming") phase.pending.cancel();
+    // A call that was made is counted where it ends.
+    else if (this.#plan !== undefined) this.#services.calls.count("edge", "cancelled");
     this.#services.counters.cancelled++;
     const elapsedMs = this.elapsedMs();
     this.#countRoute(499, elapsedMs);
@@ -200,6 +209,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const { admission, clock } = this.#services;
     const verdict = admission.admit(priority, clock.now());
     if (verdict === "refuse" || verdict === "refuse-held") {
+      this.#services.calls.count("edge", "refused");
       this.#send(refusalOutgoing(this.id, admission.retryAfterSeconds()));
       return false;
     }

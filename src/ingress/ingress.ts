@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { CallCounters } from "../observe/call-counters.ts";
 import type { RouteCounts } from "../observe/node-metrics.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
 import { Admission } from "./admission.ts";
@@ -26,6 +27,10 @@ export interface IngressParts {
   readonly recorder?: RequestRecorder;
   /** Default the system's. */
   readonly clock?: Clock;
+  /** Of the whole process. Default new ones. */
+  readonly calls?: CallCounters;
+  /** In [0, 1); spreads refused clients. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
 export interface ListenAddress {
@@ -61,10 +66,10 @@ export class Ingress {
   #state: State = { kind: "new" };
 
   /** Listens only after `start`; serves no application until `setApplications`. */
-  constructor({ options, target, log, recorder, clock = systemClock }: IngressParts) {
+  constructor({ options, target, log, recorder, calls, clock = systemClock, random }: IngressParts) {
     const counters = createCounters();
     const ids = new RequestIds(randomBytes(5).toString("hex"));
-    const admission = new Admission(options.admission, counters, clock.now());
+    const admission = new Admission(options.admission, counters, clock.now(), random);
     this.#services = {
       table: RouteTable.compile([]),
       draining: false,
@@ -72,6 +77,7 @@ export class Ingress {
       options,
       counters,
       routeCounters: new RouteCounters(),
+      calls: calls ?? new CallCounters(),
       admission,
       wheel: new DeadlineWheel(undefined, clock, (lateMs) => admission.noteLoopLag(lateMs)),
       clock,

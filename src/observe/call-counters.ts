@@ -10,7 +10,9 @@ export type Stage = (typeof STAGES)[number];
  * bound tripped there; it may have been served elsewhere. `wasted`: it was worked on, and nobody took the result, which
  * is counted where the result arrives.
  *
- * A request that the edge has sent on is counted further in, as the call that it became.
+ * A request that the edge has sent on is counted further in, as the call that it became; at the edge those of which no call
+ * was made: their bodies did not come in time, their clients went away, or admission refused them. A call that is given
+ * up because it hangs is expired, whatever it may bring later.
  */
 export const ENDINGS = ["expired", "cancelled", "refused", "wasted"] as const;
 export type Ending = (typeof ENDINGS)[number];

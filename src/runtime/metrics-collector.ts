@@ -4,7 +4,6 @@ import type { ExecutorMetrics, ExecutorStatus } from "../executor/control-messag
 import type { Executor } from "../executor/executor.ts";
 import { processFeatureCounters } from "../features/feature-counters.ts";
 import type {
-  BatchMetrics,
   DeploymentMetrics,
   EdgeCounts,
   ExecutorPlaceMetrics,
@@ -14,6 +13,7 @@ import type {
 } from "../observe/node-metrics.ts";
 import { processUsage } from "../observe/process-usage.ts";
 import type { Router } from "../router/router.ts";
+import { toBatches } from "./batch-metrics.ts";
 import { slotTitle } from "./record-collector.ts";
 import type { SlotHistory } from "./slot-history.ts";
 
@@ -75,7 +75,9 @@ export class MetricsCollector {
       edge: ingress(),
       routes: routes(),
       processes: [this.#node(answers), ...answers.flatMap(toProcess)],
-      batches: answers.flatMap((answer) => toBatches(answer, slots)),
+      batches: answers.flatMap(({ metrics, executor }) =>
+        toBatches(metrics.status.batching, executor, slots),
+      ),
       executors: slots.map((slot) => this.#place(slot, answers)),
     };
   }
@@ -136,16 +138,4 @@ function toProcess(answer: Answer): ProcessMetrics[] {
   if (isInline(answer)) return [];
   const { status, usage, router, methods, features } = answer.metrics;
   return [{ process: slotTitle(answer.slot.name), calls: status.counts, usage, router, methods, features }];
-}
-
-/** Only of replicas that calls go to: another one may have the number of one that is being replaced. */
-function toBatches({ metrics, executor }: Answer, slots: readonly SlotView[]): BatchMetrics[] {
-  const live = slots.flatMap((slot) => (slot.executor === executor ? slot.live : []));
-  return metrics.status.batching.flatMap(({ target, name, ...counts }) => {
-    const replica = live.find((one) => one.target === target);
-    if (replica === undefined) return [];
-    const { deployment, index } = replica;
-    const method = name === deployment ? "predict" : name.slice(deployment.length + 1);
-    return [{ deployment, method, replica: index, ...counts }];
-  });
 }

@@ -8,6 +8,7 @@ import type { NodeMetrics, RouteCounts } from "../observe/node-metrics.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
 import type { Router } from "../router/router.ts";
+import { toBatches } from "./batch-metrics.ts";
 import { MetricsCollector } from "./metrics-collector.ts";
 import { RecordCollector, slotTitle } from "./record-collector.ts";
 import type { SlotHistory } from "./slot-history.ts";
@@ -71,6 +72,9 @@ export class NodeObserver implements AdminSource {
       application: this.#application(slots),
       executors: slots.map(executorReport),
       calls: sumCounts([router.counters.snapshot(), ...counts]),
+      batches: [...executors.values()].flatMap((executor) =>
+        toBatches(executor.status?.batching ?? [], executor, slots),
+      ),
       ingress: { ...ingress() },
     };
   }

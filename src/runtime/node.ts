@@ -96,6 +96,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     target: { call: (request) => target.call(request), readiness: () => target.readiness() },
     log: options.log,
     clock,
+    calls: router.counters,
   });
   const observer = new NodeObserver({
     runner,

@@ -43,6 +43,30 @@ describe("simulate", () => {
     expect(await decisionsOf(2)).not.toEqual(first);
   });
 
+  const retryAfters = async (seed: number) => {
+    const { app } = scoresApplication({ members: 1, lookUpMs: 40 });
+    const http = { admission: { maxInFlight: 2, minInFlight: 2 } };
+    await using world = await simulate(app, { ...QUICK, http, seed });
+    const { answers } = await world.load({ ratePerSecond: 400, durationMs: 1000, seed: 5, make: score });
+    return answers.flatMap(({ headers }) => headers["retry-after"] ?? []);
+  };
+
+  it("tells refused clients to come back at the same times for the same seed", async () => {
+    const first = await retryAfters(1);
+    expect(new Set(first).size).toBeGreaterThan(2);
+    expect(await retryAfters(1)).toEqual(first);
+    expect(await retryAfters(2)).not.toEqual(first);
+  });
+
+  it("counts what ends at the edge", async () => {
+    const { app } = scoresApplication({ members: 1, lookUpMs: 40 });
+    const http = { admission: { maxInFlight: 2, minInFlight: 2 } };
+    await using world = await simulate(app, { ...QUICK, http });
+    const { statuses } = await world.load({ ratePerSecond: 400, durationMs: 100, make: score });
+    expect(statuses[503]).toBeGreaterThan(0);
+    expect(world.counts()).toEqual({ edge: { refused: statuses[503] } });
+  });
+
   it("refuses options that it does not know, and models without a cost", async () => {
     const { app } = scoresApplication();
     await expect(simulate(app, { ...QUICK, lanes: 2 } as object)).rejects.toThrow("unknown option lanes");

@@ -68,6 +68,8 @@ export async function simulate(application: Application, options: SimulationOpti
     log: SILENT,
     recorder,
     clock: node,
+    calls: router.counters,
+    random: seededRandom(deriveSeed(seed, "edge")),
   });
   const observer = new NodeObserver({
     runner,

@@ -12,6 +12,7 @@ export const STATUS: NodeStatus = {
   application: undefined,
   executors: [],
   calls: { queue: { expired: 3 } },
+  batches: [],
   ingress: { requests: 12 },
 };
 

@@ -17,7 +17,7 @@ async function smallIngress(options: object = {}, applications = [OFFERS]) {
 
 describe("the edge's admission", () => {
   test("D5: refuses what is too much with 503, a time to come back and no word to the application", async () => {
-    const { connect, target, ingress, gate } = await smallIngress();
+    const { connect, target, ingress, calls, gate } = await smallIngress();
     const clients = await Promise.all([connect(), connect(), connect()]);
     for (const client of clients.slice(0, 2)) client.request("GET", "/offers/tower");
     await until(() => target.requests.length === 2);
@@ -40,6 +40,7 @@ describe("the edge's admission", () => {
       admittedInFlight: 2,
       inFlightLimit: 2,
     });
+    expect(calls.snapshot()).toEqual({ edge: { refused: 1 } });
     gate.open();
     expect((await clients[0]!.answer()).status).toBe(200);
     await until(() => ingress.counts().admittedInFlight === 0);

@@ -132,7 +132,7 @@ describe("a route's fallback", () => {
 
 describe("a client that goes away", () => {
   test("I2, K1: in the middle of a call, has it cancelled, counted and logged as 499", async () => {
-    const { connect, target, ingress, lines } = await startIngress();
+    const { connect, target, ingress, calls, lines } = await startIngress();
     target.respond = never;
     const client = await connect();
     client.request("GET", "/offers/x").request("GET", "/offers/y");
@@ -140,16 +140,19 @@ describe("a client that goes away", () => {
     client.destroy();
     await until(() => target.cancelled.length === 2);
     expect(ingress.counts()).toMatchObject({ cancelled: 2, inFlight: 0 });
+    // Where the calls were is for their executors to count.
+    expect(calls.snapshot()).toEqual({});
     expect(lines.map(({ fields }) => fields.status)).toEqual([499, 499]);
   });
 
   test("in the middle of its body, costs no call", async () => {
-    const { connect, target, ingress } = await startIngress();
+    const { connect, target, ingress, calls } = await startIngress();
     const client = await connect();
     client.send("POST /offers/x HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
     await until(() => ingress.counts().inFlight === 1);
     client.destroy();
     await until(() => ingress.counts().inFlight === 0);
     expect(target.requests).toEqual([]);
+    expect(calls.snapshot()).toEqual({ edge: { cancelled: 1 } });
   });
 });

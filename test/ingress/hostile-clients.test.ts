@@ -155,7 +155,7 @@ describe("too slow", () => {
   });
 
   test("a body sent drop by drop ends in 408 and a closed connection", async () => {
-    const { connect, ingress, target } = await startIngress({ bodyTimeoutMs: 150 });
+    const { connect, ingress, target, calls } = await startIngress({ bodyTimeoutMs: 150 });
     const client = await connect();
     client.send(`${HEAD}content-length: 1000\r\n\r\n`);
     const drip = setInterval(() => client.send("x"), 20);
@@ -167,6 +167,7 @@ describe("too slow", () => {
     }
     expect(ingress.counts()).toMatchObject({ requestTimeouts: 1, inFlight: 0 });
     expect(target.requests).toEqual([]);
+    expect(calls.snapshot()).toEqual({ edge: { expired: 1 } });
   });
 
   test("an answer that is not read ends the connection", async () => {

@@ -8,6 +8,7 @@ import type {
   IngressTarget,
   PendingAnswer,
 } from "../../src/ingress/ingress-target.ts";
+import { CallCounters } from "../../src/observe/call-counters.ts";
 import { RawClient } from "./raw-client.ts";
 
 export const OK: EdgeAnswer = {
@@ -82,6 +83,8 @@ export interface LogLine {
 export interface TestIngress {
   readonly ingress: Ingress;
   readonly target: TargetWithKnobs;
+  /** Those of the process that the edge is in. */
+  readonly calls: CallCounters;
   readonly port: number;
   readonly lines: readonly LogLine[];
   connect(): Promise<RawClient>;
@@ -95,10 +98,12 @@ export async function startIngress(
 ): Promise<TestIngress> {
   const target = new TargetWithKnobs();
   const lines: LogLine[] = [];
+  const calls = new CallCounters();
   const ingress = new Ingress({
     options: resolveIngressOptions({ port: 0, ...options }),
     target,
     log: logInto(lines),
+    calls,
   });
   ingress.setApplications(applications);
   const { port } = await ingress.start();
@@ -112,7 +117,7 @@ export async function startIngress(
     clients.push(client);
     return client;
   };
-  return { ingress, target, port, lines, connect };
+  return { ingress, target, calls, port, lines, connect };
 }
 
 /** For `afterEach`. */
