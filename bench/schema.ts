@@ -134,6 +134,57 @@ export const overloadResultSchema = z.object({
   sendLagP99Ms: amount.nullable(),
 });
 
+/** One window of one arm: without the fault, or from its beginning on. */
+export const stragglersWindowSchema = z.object({
+  ...countsShape,
+  refused: whole.describe("of the failed: 503 with Retry-After"),
+  latency: latencySchema.describe("of all but the refused, from the intended time of sending"),
+  settled: latencySchema.nullable().describe("of what arrived later than the settling time; null: no fault"),
+  wastedRuns: whole.describe("executions whose result nobody took, over all processes of the system"),
+  cpuSeconds: amount.describe("of all processes of the system, in the window"),
+  generatorCpuSeconds: amount,
+  otherCpuSeconds: amount.describe("of everything else on the machine: what disturbed the measurement"),
+  windowSeconds: amount,
+  sendLagP99Ms: amount.nullable(),
+  failures: z.array(z.string()),
+});
+
+/** One visit of the suite `stragglers`: a system in one arm, without a fault and with one. */
+export const stragglersVisitSchema = z.object({
+  fault: z.enum(["slow-lane", "late-replica"]),
+  arm: z.enum(["on", "off"]).describe("all that is done about stragglers, or none of it"),
+  round: whole,
+  lane: z.string().describe("the one that has the fault"),
+  rateRps: amount,
+  healthy: stragglersWindowSchema,
+  faulty: stragglersWindowSchema,
+});
+
+const armSchema = z.object({
+  p50Ms: amount,
+  p95Ms: amount,
+  p99Ms: amount,
+  extraExecutions: amount.describe("share of the executions needed; of the whole window with the fault"),
+});
+
+export const stragglersResultSchema = z.object({
+  fault: stragglersVisitSchema.shape.fault,
+  window: z.enum(["healthy", "from-onset", "settled"]),
+  rounds: whole,
+  rateRps: amount,
+  off: armSchema.describe("medians of the rounds"),
+  on: armSchema,
+  timesLower: spreadSchema.describe("p99 off through p99 on, taken round by round"),
+  extraExecutions: spreadSchema.describe("with it on, round by round"),
+  busyFraction: amount.describe("of all cores, by all processes and the generator, with it on"),
+  disturbedFraction: amount.describe("of all cores, by other programs, in the worst round of either arm"),
+  refusedOff: amount.describe("share of the requests, over all rounds; they are in no latency"),
+  refusedOn: amount,
+  degraded: whole.describe("over all rounds and both arms; so are failed and wrong"),
+  failed: whole.describe("the refused aside"),
+  wrong: whole,
+});
+
 export const systemResultSchema = z.object({
   name: z.string(),
   case: z.string().describe('model family and look-up delay, e.g. "trees/10ms"'),
@@ -183,7 +234,7 @@ export const checkSchema = z.object({
 
 export const resultSchema = z.object({
   schemaVersion: z.literal(1),
-  suite: z.enum(["offers", "hop", "overload"]),
+  suite: z.enum(["offers", "hop", "overload", "stragglers"]),
   quick: z.boolean(),
   runId: z.string(),
   startedAt: z.string(),
@@ -215,12 +266,14 @@ export const resultSchema = z.object({
   ),
   ratios: z.array(ratioSchema),
   overload: z.array(overloadResultSchema).default([]).describe("absent from files of older versions"),
+  stragglers: z.array(stragglersResultSchema).default([]),
   checks: z.array(checkSchema),
   skipped: z.array(z.string()).describe("what this run should have measured and did not, with the reason"),
   visits: z.array(visitSchema),
   floorVisits: z.array(floorVisitSchema),
   hopSamples: z.array(hopSampleSchema),
   overloadVisits: z.array(overloadVisitSchema).default([]),
+  stragglersVisits: z.array(stragglersVisitSchema).default([]),
 });
 
 export type Latency = z.infer<typeof latencySchema>;
@@ -232,6 +285,9 @@ export type HopSample = z.infer<typeof hopSampleSchema>;
 export type OverloadStep = z.infer<typeof overloadStepSchema>;
 export type OverloadVisit = z.infer<typeof overloadVisitSchema>;
 export type OverloadResult = z.infer<typeof overloadResultSchema>;
+export type StragglersWindow = z.infer<typeof stragglersWindowSchema>;
+export type StragglersVisit = z.infer<typeof stragglersVisitSchema>;
+export type StragglersResult = z.infer<typeof stragglersResultSchema>;
 export type SystemResult = z.infer<typeof systemResultSchema>;
 export type RatioResult = z.infer<typeof ratioSchema>;
 export type Check = z.infer<typeof checkSchema>;

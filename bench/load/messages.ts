@@ -29,6 +29,8 @@ export interface LoadPlan {
   readonly drainMs: number;
   /** Right answers are counted apart when they took no longer. Default: there is no such limit. */
   readonly inTimeMs?: number;
+  /** Open loop: latencies of the requests that arrive later than this in the window are given apart too. */
+  readonly settleMs?: number;
 }
 
 export interface LatencySummary {
@@ -73,6 +75,8 @@ export interface LoadResult {
   readonly throughputRps: number;
   /** Failed requests are in it as the longest latency there is, so that refusing work never looks fast. */
   readonly latency: LatencySummary;
+  /** Of all but the refused that arrived later than `settleMs` in the window. */
+  readonly settled: LatencySummary;
   /** Open loop: how much later than intended requests were written because of the generator or of busy connections. */
   readonly sendLag?: LatencySummary;
   /** The queue grew past its bound and the run was ended early. */

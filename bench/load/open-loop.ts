@@ -39,6 +39,8 @@ export async function runOpenLoop(options: {
     durationMs: lengthMs,
     seed: shape.seed,
   });
+  const settledFromMs = plan.settleMs === undefined ? Number.POSITIVE_INFINITY : plan.rampMs + plan.settleMs;
+  const isSettled = ({ intendedMs }: Arrival): boolean => intendedMs >= settledFromMs;
   const recorder = new Recorder(options.reference, plan.inTimeMs);
   const window = new Window(options.announce);
   // The ticker's thread needs a moment to start.
@@ -59,11 +61,17 @@ export async function runOpenLoop(options: {
       answered: (response) => {
         const arrival = this.#arrival;
         if (arrival?.counted)
-          recorder.answered(arrival.player, response, elapsedMs(base) - arrival.intendedMs);
+          recorder.answered(
+            arrival.player,
+            response,
+            elapsedMs(base) - arrival.intendedMs,
+            isSettled(arrival),
+          );
         this.#free();
       },
       failed: (reason) => {
-        if (this.#arrival?.counted) recorder.failed(reason);
+        const arrival = this.#arrival;
+        if (arrival?.counted) recorder.failed(reason, isSettled(arrival));
         this.#free();
       },
       resent: () => {
@@ -142,6 +150,8 @@ export async function runOpenLoop(options: {
     await ticker.close();
     for (const client of clients) client.close();
   }
-  for (let n = 0; n < unanswered; n += 1) recorder.failed("no answer within the drain time");
+  for (let n = 0; n < unanswered; n += 1) {
+    recorder.failed("no answer within the drain time", plan.settleMs !== undefined);
+  }
   return recorder.result({ ...window.measured, overloaded, openLoop: true });
 }

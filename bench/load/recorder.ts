@@ -38,6 +38,7 @@ export class Recorder {
   readonly #latency = histogram();
   readonly #admitted = histogram();
   readonly #refusals = histogram();
+  readonly #settled = histogram();
   readonly #lag = histogram();
   readonly #counts = { right: 0, degraded: 0, fallback: 0, wrong: 0, failed: 0 };
   readonly #inTimeMs: number;
@@ -58,7 +59,8 @@ export class Recorder {
     record(this.#lag, lagMs);
   }
 
-  answered(player: number, response: HttpResponse, latencyMs: number): void {
+  /** @param isSettled it is one of those whose latencies are given apart too. */
+  answered(player: number, response: HttpResponse, latencyMs: number, isSettled = false): void {
     this.#statuses[response.status] = (this.#statuses[response.status] ?? 0) + 1;
     const expected = this.#reference[player];
     const verdict: Verdict =
@@ -73,6 +75,7 @@ export class Recorder {
     const countedMs = verdict.kind === "failed" ? LONGEST_MS : latencyMs;
     record(this.#latency, countedMs);
     record(this.#admitted, countedMs);
+    if (isSettled) record(this.#settled, countedMs);
   }
 
   #refusal(latencyMs: number): void {
@@ -83,11 +86,12 @@ export class Recorder {
     record(this.#latency, LONGEST_MS);
   }
 
-  failed(reason: string): void {
+  failed(reason: string, isSettled = false): void {
     this.#counts.failed += 1;
     this.#keep(reason);
     record(this.#latency, LONGEST_MS);
     record(this.#admitted, LONGEST_MS);
+    if (isSettled) record(this.#settled, LONGEST_MS);
   }
 
   result(run: {
@@ -111,6 +115,7 @@ export class Recorder {
       resent: this.resent,
       throughputRps: counts.right / run.windowSeconds,
       latency: summary(this.#latency),
+      settled: summary(this.#settled),
       ...(run.openLoop ? { sendLag: summary(this.#lag) } : {}),
       overloaded: run.overloaded,
       connectionsOpened: this.connectionsOpened,

@@ -64,6 +64,17 @@ export function treeCpuSeconds(root: number): number {
   return processTree(root).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
 }
 
+/** CPU time of everything on the machine since it was started, idle time aside. */
+export function machineCpuSeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (readIfThere("/proc/stat") ?? "")
+    .slice("cpu ".length, 200)
+    .split("\n")[0]!
+    .trim()
+    .split(/ +/)
+    .map(Number);
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+}
+
 /** Proportional set size of all processes of the tree, in MB of 1024 x 1024 bytes. */
 export function treePssMb(root: number): number {
   let kilobytes = 0;

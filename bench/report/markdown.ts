@@ -13,6 +13,7 @@ export function markdown(
   if (result.floor.length > 0) parts.push(`### Floor: bare ONNX Runtime on all cores\n\n${floor(result)}`);
   if (result.hops.length > 0) parts.push(`### One call\n\n${hops(result)}`);
   if (result.overload.length > 0) parts.push(`### Overload\n\n${overload(result)}`);
+  if (result.stragglers.length > 0) parts.push(`### Stragglers\n\n${stragglers(result)}`);
   if (result.skipped.length > 0)
     parts.push(`### Not measured\n\n${result.skipped.map((one) => `- ${one}`).join("\n")}`);
   if (plots.length > 0) parts.push(plots.map(({ title, file }) => `![${title}](${file})`).join("\n\n"));
@@ -178,6 +179,47 @@ function overload(result: BenchResult): string {
     ]),
   );
 }
+
+function stragglers(result: BenchResult): string {
+  return table(
+    [
+      "fault",
+      "requests",
+      "arrivals/s",
+      "off: p50 ms",
+      "p95 ms",
+      "p99 ms",
+      "on: p50 ms",
+      "p95 ms",
+      "p99 ms",
+      "p99 lower by, times",
+      "executions more, on",
+      "cores busy, on",
+      "by others, at worst",
+      "refused, off",
+      "on",
+      "degraded",
+      "failed",
+      "wrong",
+      "rounds",
+    ],
+    result.stragglers.map((one) => [
+      one.fault,
+      one.window === "healthy" ? "before it" : one.window === "settled" ? "from 2 s after it" : "from it on",
+      figure(one.rateRps),
+      ...[one.off, one.on].flatMap((arm) => [arm.p50Ms, arm.p95Ms, arm.p99Ms].map(figure)),
+      range(one.timesLower),
+      percent(one.extraExecutions.median),
+      percent(one.busyFraction),
+      percent(one.disturbedFraction),
+      percent(one.refusedOff),
+      percent(one.refusedOn),
+      ...[one.degraded, one.failed, one.wrong, one.rounds].map(String),
+    ]),
+  );
+}
+
+const percent = (fraction: number): string => `${figure(fraction * 100)} %`;
 
 function hops(result: BenchResult): string {
   return table(

@@ -1,5 +1,5 @@
 import { type Spread, spread } from "../measure/statistics.ts";
-import type { Check, OverloadResult, RatioResult, Visit } from "../schema.ts";
+import type { Check, OverloadResult, RatioResult, StragglersResult, Visit } from "../schema.ts";
 
 /** What must be reached, judged by the median of the rounds. */
 
@@ -122,6 +122,35 @@ export function checkOverload(results: readonly OverloadResult[]): Check[] {
       ),
     ),
   ];
+}
+
+const FAULT_NAMES: Readonly<Record<StragglersResult["fault"], string>> = {
+  "slow-lane": "one of two lanes ten times slower",
+  "late-replica": "one replica 60 ms late, its lane free",
+};
+const SINCE: Readonly<Partial<Record<StragglersResult["window"], string>>> = {
+  "from-onset": "from the fault on",
+  settled: "from 2 s after the fault on",
+};
+
+export function checkStragglers(results: readonly StragglersResult[]): Check[] {
+  return Object.entries(FAULT_NAMES).flatMap(([fault, name]) => {
+    const found = (window: string) => results.find((one) => one.fault === fault && one.window === window);
+    return [
+      ...Object.entries(SINCE).map(([window, since]) =>
+        judge(
+          `p99, times lower than with all of it off, ${name}, ${since}`,
+          { atLeast: 5 },
+          found(window)?.timesLower,
+        ),
+      ),
+      judge(
+        `executions more, as a share of those needed, ${name}`,
+        { atMost: 0.03 },
+        found("from-onset")?.extraExecutions,
+      ),
+    ];
+  });
 }
 
 function judgeRatio({ requirement, ratio, bound }: RatioRequirement, ratios: readonly RatioResult[]): Check {

@@ -1,9 +1,10 @@
 import type { CellStore } from "../measure/cells.ts";
+import { machine } from "../measure/machine.ts";
 import type { Family } from "../reference/paths.ts";
 import type { BenchResult } from "../schema.ts";
 import { systemNamed } from "../systems/registry.ts";
 import type { SystemName } from "../systems/system.ts";
-import { checkHop, checkOffers, checkOverload } from "./checks.ts";
+import { checkHop, checkOffers, checkOverload, checkStragglers } from "./checks.ts";
 import { hopPlan, runHop } from "./hop.ts";
 import { HOP_SUBJECTS } from "./hop-subjects.ts";
 import { runOffers } from "./offers.ts";
@@ -11,6 +12,9 @@ import { type Effort, offersPlan } from "./offers-plan.ts";
 import { runOverload } from "./overload.ts";
 import { overloadPlan } from "./overload-plan.ts";
 import { summariseOverload } from "./overload-summary.ts";
+import { runStragglers } from "./stragglers.ts";
+import { stragglersPlan } from "./stragglers-plan.ts";
+import { summariseStragglers } from "./stragglers-summary.ts";
 import { hopRatios, offerRatios, summariseFloor, summariseHops, summariseSystems } from "./summary.ts";
 
 /** What the command line chose. */
@@ -31,6 +35,8 @@ export type Measured = Pick<
   | "hops"
   | "overload"
   | "overloadVisits"
+  | "stragglers"
+  | "stragglersVisits"
   | "ratios"
   | "checks"
   | "skipped"
@@ -58,6 +64,8 @@ const EMPTY: Measured = {
   hopSamples: [],
   overload: [],
   overloadVisits: [],
+  stragglers: [],
+  stragglersVisits: [],
 };
 
 const offers: Suite = {
@@ -112,4 +120,17 @@ const overload: Suite = {
   },
 };
 
-export const SUITES: readonly Suite[] = [offers, hop, overload];
+const stragglers: Suite = {
+  name: "stragglers",
+  about: "one lane ten times slower, one replica late: latency with all that is done about it, and with none",
+  parameters: (choice) => ({ ...stragglersPlan(choice) }),
+  async run(choice, cells, say) {
+    const plan = stragglersPlan(choice);
+    const { visits, skipped } = await runStragglers({ plan, cells, port: choice.port, say });
+    const results = summariseStragglers(visits, machine().cores);
+    const checks = checkStragglers(results);
+    return { ...EMPTY, stragglers: results, checks, skipped: [...skipped], stragglersVisits: [...visits] };
+  },
+};
+
+export const SUITES: readonly Suite[] = [offers, hop, overload, stragglers];

@@ -92,6 +92,8 @@ function result(over: Partial<BenchResult>): BenchResult {
     overload: [],
     overloadVisits: [],
     hopSamples: [],
+    stragglers: [],
+    stragglersVisits: [],
     ...over,
   };
 }

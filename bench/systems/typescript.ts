@@ -43,18 +43,15 @@ const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 /** Two of them run side by side: each has its own. */
-const ANY_ADMIN_PORT = ["--admin-port", "0"];
+const ANY_ADMIN_PORT = 0;
 
-/** Set by `--baseline`: another checkout of this repository, built. */
-export const BASELINE_VARIABLE = "TUTTI_BENCH_BASELINE";
-const baseline = (): string | undefined => process.env[BASELINE_VARIABLE];
-
-export const tutti: SystemDescription = {
+/** `tutti run` of an application's module. */
+export const tuttiRunning = (app: string, adminPort: number): SystemDescription => ({
   name: "tutti",
-  configuration: "tutti run examples/dynamic-offers/app.ts, as it is committed, without a feature cache",
+  configuration: "",
   missing: () => {
     if (!existsSync(TUTTI_CLI)) return "dist/ is not built: npm run build";
-    return existsSync(TUTTI_APP) ? undefined : "examples/dynamic-offers/app.ts is not there";
+    return existsSync(app) ? undefined : `${app} is not there`;
   },
   command: (setting) => ({
     file: process.execPath,
@@ -62,14 +59,24 @@ export const tutti: SystemDescription = {
       ...TUTTI_NODE_FLAGS,
       TUTTI_CLI,
       "run",
-      TUTTI_APP,
+      app,
       "--port",
       String(setting.port),
-      ...ANY_ADMIN_PORT,
+      "--admin-port",
+      String(adminPort),
     ],
     environment: commonEnvironment(setting),
   }),
   readyPath: "/readyz",
+});
+
+/** Set by `--baseline`: another checkout of this repository, built. */
+export const BASELINE_VARIABLE = "TUTTI_BENCH_BASELINE";
+const baseline = (): string | undefined => process.env[BASELINE_VARIABLE];
+
+export const tutti: SystemDescription = {
+  ...tuttiRunning(TUTTI_APP, ANY_ADMIN_PORT),
+  configuration: "tutti run examples/dynamic-offers/app.ts, as it is committed, without a feature cache",
 };
 
 /** What this code costs beside what it was: the same program from another commit. */
@@ -93,7 +100,7 @@ export const tuttiBaseline: SystemDescription = {
       "--port",
       String(setting.port),
       // Commits before the admin API do not know the flag.
-      ...(existsSync(`${baseline()}/dist/admin`) ? ANY_ADMIN_PORT : []),
+      ...(existsSync(`${baseline()}/dist/admin`) ? ["--admin-port", String(ANY_ADMIN_PORT)] : []),
     ],
     environment: commonEnvironment(setting),
   }),

@@ -40,7 +40,12 @@ export class Supervisor {
   readonly #features: Handle<Features>;
   readonly #games: ReadonlyMap<string, Game>;
 
-  constructor(features: Handle<Features>, models: Readonly<Record<string, Handle<OnnxModel>[]>>) {
+  /** @param options `hedge`: models that take unusually long are asked a second time, on their other replica. */
+  constructor(
+    features: Handle<Features>,
+    models: Readonly<Record<string, Handle<OnnxModel>[]>>,
+    { hedge = false }: { readonly hedge?: boolean } = {},
+  ) {
     this.#features = features;
     const file: CatalogueFile = JSON.parse(
       readFileSync(path.join(import.meta.dirname, "catalogue/catalogue.json"), "utf8"),
@@ -48,10 +53,8 @@ export class Supervisor {
     this.#games = new Map(
       [...prepareCatalogue(file)].map(([name, catalogue]) => {
         const members = models[name];
-        return [
-          name,
-          { name, catalogue, propensity: members === undefined ? undefined : propensityOf(name, members) },
-        ];
+        const propensity = members === undefined ? undefined : propensityOf(name, members, hedge);
+        return [name, { name, catalogue, propensity }];
       }),
     );
   }
@@ -108,9 +111,13 @@ export class Supervisor {
 }
 
 /** With 12 of 15 models the mean is still close to that of all; the others may be late, broken or out of reach. */
-function propensityOf(game: string, members: Handle<OnnxModel>[]): Ensemble<OnnxModel, number> {
+function propensityOf(
+  game: string,
+  members: Handle<OnnxModel>[],
+  hedge: boolean,
+): Ensemble<OnnxModel, number> {
   const weights = modelWeights(settings.modelsDirectory(game), `${game}.`);
-  return ensemble(members, { combine: weightedMean, weights, quorum: 12 });
+  return ensemble(members, { combine: weightedMean, weights, quorum: 12, hedge });
 }
 
 interface Decided {
