@@ -56,6 +56,11 @@ export class Race {
     this.#events = events;
   }
 
+  /** The call has its answer: what comes now is nobody's. */
+  get isDecided(): boolean {
+    return this.#isDecided;
+  }
+
   get second(): SecondAttempt {
     return this.#second;
   }

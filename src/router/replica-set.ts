@@ -342,12 +342,18 @@ export class ReplicaSet {
     return longestUs > 0 ? longestUs : UNKNOWN_LATENCY_US;
   }
 
-  /** Learns from how an attempt ended; undefined when that says nothing. */
+  /**
+   * Learns from how an attempt ended; undefined when that says nothing.
+   *
+   * @param isLate another attempt had answered before: how long this one took says something of its replica, and nothing of
+   *   how long calls take. Else a replica that is late would soon make it usual, and no call of it would get a second attempt.
+   */
   learn(
     replica: RoutedReplica,
     sentAtMs: number,
     predictedUs: number,
     outcome: CallOutcome | undefined,
+    isLate: boolean,
   ): void {
     const nowMs = this.#clock.now();
     const { health, lane } = replica;
@@ -357,7 +363,7 @@ export class ReplicaSet {
       lane.answered(nowMs);
       learnAnswer(health, latencyUs, predictedUs, nowMs);
       const { latencies } = this.#shared;
-      if (latencies !== undefined) learnLatency(latencies, latencyUs, nowMs);
+      if (latencies !== undefined ) learnLatency(latencies, latencyUs, nowMs);
     } else {
       lane.ejection.isProbing = false;
       if (outcome !== undefined && outcome.error.code !== "Cancelled") this.totals.failures += 1;

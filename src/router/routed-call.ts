@@ -300,7 +300,8 @@ export class RoutedCall extends OutAttempt implements CallRequest, PendingCall, 
 
   #release({ replica, costUs, predictedUs }: SentState, outcome: CallOutcome | undefined): void {
     replica.ended(costUs);
-    this.#set.learn(replica, this.sentAtMs, predictedUs, this.isTimed ? outcome : undefined);
+    const isLate = this.#hasLost || this.#race?.isDecided === true;
+    this.#set.learn(replica, this.sentAtMs, predictedUs, this.isTimed ? outcome : undefined, isLate);
   }
 
   fail(error: TuttiError): void {

@@ -290,7 +290,8 @@ class LanePart extends OutAttempt implements FanoutRequest {
     const ended = this.#members[part]!;
     ended.hasEnded = true;
     ended.replica.ended(ended.costUs);
-    ended.set.learn(ended.replica, this.#sentAtMs, ended.predictedUs, outcome);
+    const isLate = ended.race?.isDecided === true;
+    ended.set.learn(ended.replica, this.#sentAtMs, ended.predictedUs, outcome, isLate);
     ended.set.ended();
     return ended;
   }

@@ -429,6 +429,26 @@ describe("a call that may be hedged", () => {
     expect(extra).toBeLessThanOrEqual(250 * 0.02);
   });
 
+  it.each(["call", "fan"] as const)(
+    "is hedged still when a replica has answered late for long: what the second was faster than is not usual (%s)",
+    async (how) => {
+      const net = network({ hedgeFraction: 1, eject: false });
+      await net.teach(60, 4);
+      for (let i = 0; i < 30; i++) {
+        net[how](hedged);
+        const [first] = net.open() as [SentCall];
+        await net.clock.advance(15);
+        expect(net.open()).toHaveLength(2);
+        net
+          .open()
+          .find((one) => one !== first)!
+          .end(ok("second"));
+        await net.clock.advance(60);
+        first.end(ok("late"));
+      }
+    },
+  );
+
   it.each([
     ["it does not ask for it", { hedge: false }, {}, {}],
     ["the budget is nothing", hedged, { hedgeFraction: 0 }, {}],
