@@ -73,7 +73,7 @@ describe("the in-flight limit", () => {
     expect(initialLimit(OPTIONS, 0).limit).toBe(400);
   });
 
-  it("A2: a queue must stand for a second before anybody is refused", () => {
+  it("A2: a deep queue must stand for a second before anybody is refused", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;
     for (let i = 0; i < 9; i++) nowMs = pass(state, { waitMs: 200 }, nowMs);
@@ -81,6 +81,15 @@ describe("the in-flight limit", () => {
     for (let i = 0; i < 9; i++) nowMs = pass(state, { waitMs: 200 }, nowMs);
     expect(state.limit).toBe(400);
     pass(state, { waitMs: 200 }, nowMs);
+    expect(state.limit).toBeLessThan(400);
+  });
+
+  it("A2: a queue that is not deep must stand for three seconds", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 29; i++) nowMs = pass(state, { waitMs: 100 }, nowMs);
+    expect(state.limit).toBe(400);
+    pass(state, { waitMs: 100 }, nowMs);
     expect(state.limit).toBeLessThan(400);
   });
 
@@ -112,7 +121,7 @@ describe("the in-flight limit", () => {
   it("counts the wait for the edge's own loop where it asks whether the queue stands", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 30; i++) {
       noteLoopLag(state, 15);
       nowMs = pass(state, { waitMs: 15 }, nowMs);
     }

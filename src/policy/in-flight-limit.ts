@@ -14,11 +14,12 @@ import { addWait, clearWaits, emptyWaits, type WaitHistogram, waitQuantileMs } f
  * Envoy's adaptive concurrency) at rest, and it does not fall further while what was admitted before it fell comes
  * back. While the wait is shorter than allowed the limit rises, whether it is in use or not: a burst is taken in and
  * only a queue that stands is cut (CoDel, Nichols and Jacobson 2012). It stands when even those who waited least waited
- * long, for a second: after a pause, of an executor that died or a machine that had something else to do, who comes last
+ * long, for a second if it is deep and for three if it is not: after a pause, of an executor that died or a machine that had something else to do, who comes last
  * hardly waits, though who came first did; and a start from cold is over by then. Once it refuses, it is quicker.
  *
  * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
- * - **A2** While nobody is refused it falls only when the queue stood in six windows in a row that lasted a second; else
+ * - **A2** While nobody is refused it falls only when the queue stood in six windows in a row that lasted one or three
+ *   seconds; else
  *   when the median wait was longer than allowed in two. It rises after each in which that was not so. A window in which
  *   the clock jumped counts for nothing.
  * - **A3** Memory is bounded, whatever the load.
@@ -75,9 +76,12 @@ const LONGEST_TO_JUDGE_MS = 5000;
 /** A queue stands when all but this share of those who ended waited for that share of what is allowed. */
 const SHARE_THAT_WAITS_LEAST = 0.1;
 const STANDING_SHARE = 0.5;
-/** So many windows, and so long, before the first is refused. */
+/** So many windows, and so long, before the first is refused: a queue of some times what is allowed is deep. */
 const STANDING_WINDOWS = 6;
-const STANDING_MS = 1000;
+const DEEP_TIMES = 4;
+const DEEP_STANDS_MS = 1000;
+/** A process whose code is not compiled yet is so far behind for about two seconds. */
+const SHALLOW_STANDS_MS = 3000;
 /** The request that just misses a batch waits for it, and then in its own: twice what it waits alone. */
 const TIMES_ALONE = 2;
 /** A wait beyond this share of the deadline leaves too little for the rest. */
@@ -196,7 +200,7 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
     // Low priority that is held back leaves places free, and waits short, while there is far too much to do.
     if (!window.refused || window.peakInFlight >= USED_SHARE * state.limit)
       state.limit = 1 + state.limit * (1 + (STEEPEST_RISE - 1) * Math.max(0, 1 - waitMs / allowedMs));
-  } else if (isTimeToFall(state)) {
+  } else if (isTimeToFall(state, allowedMs)) {
     const carried = (window.ended / elapsedMs) * (allowedMs + workMs);
     const lowest = STEEPEST_FALL * Math.min(state.limit, window.peakInFlight);
     state.limit = Math.min(state.limit, Math.max(carried, lowest));
@@ -204,9 +208,13 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
   state.limit = Math.min(Math.max(options.minInFlight, state.limit), bound(options));
 }
 
-function isTimeToFall({ window, tooLongWindows, tooLongMs }: InFlightLimit): boolean {
+function isTimeToFall(
+  { window, tooLongWindows, tooLongMs, waitMs }: InFlightLimit,
+  allowedMs: number,
+): boolean {
   if (window.refused) return tooLongWindows >= 2;
-  return tooLongWindows >= STANDING_WINDOWS && tooLongMs >= STANDING_MS;
+  const standsForMs = waitMs > DEEP_TIMES * allowedMs ? DEEP_STANDS_MS : SHALLOW_STANDS_MS;
+  return tooLongWindows >= STANDING_WINDOWS && tooLongMs >= standsForMs;
 }
 
 const bound = ({ minInFlight, maxInFlight }: LimitOptions) => Math.max(minInFlight, maxInFlight);

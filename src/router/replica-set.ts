@@ -32,7 +32,7 @@ const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
 /** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
 const PACKED_FRACTION = 0.75;
 /** An executor that has calls and said nothing for so long may be stuck: the next calls are spread. */
-const SILENT_MS = 10;
+const SILENT_MS = 40;
 
 /** When a home last moved; shared by all sets of a router, since one move at a time is enough. */
 export interface HomeMoves {
