@@ -11,7 +11,7 @@ const PROGRAM = `${REPOSITORY}/test/support/node-program.ts`;
 
 const losses = (node: TuttiProcess) => node.stderr.split("\n").filter((line) => line.includes("was lost"));
 
-/** Of the 256 calls that a replica works on at a time, three quarters go to the first one before the other has any. */
+/** Three quarters of the 256 calls that a replica may work on at a time go to the first one before the other has any. */
 const MORE_THAN_ONE_TAKES = 230;
 
 /** Both replicas are ready, and answer. */

@@ -54,6 +54,7 @@ export default application({
   deadlineMs: 15_000,
   ingress: deployment(Faulty, {
     replicas: 2,
+    maxOngoingRequests: 256,
     idempotent: ["who", "poison"],
     healthCheck: { periodMs: 100 },
   }).bind(),
