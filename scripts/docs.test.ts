@@ -11,8 +11,10 @@ import { mean } from "../src/api/combiners.ts";
 import { deployment } from "../src/api/deployment.ts";
 import { resolveEnsembleOptions } from "../src/api/ensemble-options.ts";
 import { checkCallOptions } from "../src/api/handle-proxy.ts";
+import { doctorCommand } from "../src/cli/doctor.ts";
 import { EXIT } from "../src/cli/exit-codes.ts";
 import { runCommand } from "../src/cli/run.ts";
+import { statusCommand } from "../src/cli/status.ts";
 import {
   CODE_DEFAULTS,
   MODEL_DEFAULTS,
@@ -335,6 +337,22 @@ describe("docs/reference/configuration.md", () => {
     expect(values.get("--port")).toBe(String(port));
     expect(values.get("--code-executors")).toBe(String(codeExecutors));
     expect(values.get("--spares")).toBe(String(spares));
+  });
+});
+
+describe("docs/reference/command-line.md", () => {
+  const text = read("docs/reference/command-line.md");
+
+  it.each([
+    ["## `tutti status`", statusCommand()],
+    ["## `tutti doctor`", doctorCommand()],
+  ])("has under %s its flags, with the defaults that the help tells", (heading, command) => {
+    const documented = tableRows(section(text, heading)).map(([flag = "", value]) => [unquote(flag), value]);
+    const told = command.options.map(({ flags, description }) => [
+      flags,
+      /\(default: (.+)\)$/.exec(description)?.[1],
+    ]);
+    expect(documented).toEqual(told);
   });
 });
 

@@ -13,13 +13,21 @@ const STATUS: NodeStatus = {
     route: "/offers",
     deadlineMs: 1500,
     deployments: [
-      { name: "m1", kind: "model", ready: 0, wanted: 1, replicas: [] },
+      {
+        name: "m1",
+        kind: "model",
+        state: "down",
+        ready: 0,
+        wanted: 1,
+        replicas: [{ index: 0, executor: "lane 0", state: "starting" }],
+      },
       {
         name: "Supervisor",
         kind: "class",
+        state: "ready",
         ready: 1,
         wanted: 1,
-        replicas: [{ index: 0, executor: "code 0" }],
+        replicas: [{ index: 0, executor: "code 0", state: "ready" }],
       },
     ],
   },
@@ -79,11 +87,11 @@ it("a status is told in columns, with what is not ready and what was counted", (
   expect(describeStatus(STATUS)).toBe(`offers v1, not ready: m1 has 0 of 1 replicas; node 7, up 3 min
 
 deployments
-  m1          model  0 of 1 ready
-  Supervisor  class  1 of 1 ready  code 0
+  m1          model  down   0 of 1 ready  lane 0 (starting)
+  Supervisor  class  ready  1 of 1 ready  code 0
 
 executors
-  code 0  x1  ready    pid 8  1 replicas  100 MB  2 ongoing
+  code 0  x1  ready  pid 8  1 replica  100 MB  2 ongoing
   lane 0      filling
 
 batches
@@ -106,9 +114,18 @@ it("a status without an application says so", () => {
   expect(text).toContain("  nothing yet\n");
 });
 
-it("a place that waits for its next try says why", () => {
-  const lane = { ...STATUS.executors[1]!, state: "waiting" as const, reason: "m1.onnx: no such file" };
+it("a place that waits for its next try says why, in one line that no terminal obeys", () => {
+  const reason = "m1.onnx: no such file\n\u001b[31m  at line 1";
+  const lane = { ...STATUS.executors[1]!, state: "waiting" as const, reason };
   expect(describeStatus({ ...STATUS, executors: [lane] })).toContain(
-    "lane 0    waiting: m1.onnx: no such file\n",
+    "lane 0    waiting  m1.onnx: no such file [31m at line 1\n",
   );
+});
+
+it("a status in colours is the same text, with its columns where they were", () => {
+  const painted = describeStatus(STATUS, (tone, text) => (tone === "plain" ? text : `<${tone}>${text}</>`));
+  expect(painted.replaceAll(/<[a-z/]*>/g, "")).toBe(describeStatus(STATUS));
+  expect(painted).toContain("<bad>down</>");
+  expect(painted).toContain("<good>ready</>");
+  expect(painted).toContain("<heading>executors</>");
 });

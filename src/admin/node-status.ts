@@ -1,5 +1,11 @@
 import type { z } from "zod";
-import type { applicationStatus, deploymentStatus, executorReport, nodeStatus } from "./status-schema.ts";
+import type {
+  applicationStatus,
+  deploymentStatus,
+  executorReport,
+  nodeStatus,
+  replicaStatus,
+} from "./status-schema.ts";
 
 /** A node as it is now. */
 export type NodeStatus = z.infer<typeof nodeStatus>;
@@ -9,3 +15,5 @@ export type ApplicationStatus = z.infer<typeof applicationStatus>;
 export type DeploymentStatus = z.infer<typeof deploymentStatus>;
 
 export type ExecutorReport = z.infer<typeof executorReport>;
+
+export type ReplicaStatus = z.infer<typeof replicaStatus>;

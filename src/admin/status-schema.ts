@@ -16,16 +16,23 @@ const callCounts = z
     "Calls that ended otherwise than by an answer that was used, by stage and ending; only what happened.",
   );
 
+export const replicaStatus = z
+  .strictObject({
+    index: count(),
+    executor: z.string().describe("The name of its place."),
+    state: z.enum(["ready", "starting", "waiting", "stopped"]),
+    reason: z.string().optional().describe("Why it waits for its next try."),
+  })
+  .readonly();
+
 export const deploymentStatus = z
   .strictObject({
     name: z.string(),
     kind: z.enum(["class", "model"]),
+    state: z.enum(["ready", "short", "down"]).describe("All replicas are ready, some, or none."),
     ready: count().describe("How many are ready, of how many are wanted."),
     wanted: count(),
-    replicas: z
-      .array(z.strictObject({ index: count(), executor: z.string() }).readonly())
-      .readonly()
-      .describe("Those that are ready, and where."),
+    replicas: z.array(replicaStatus).readonly().describe("Those that are wanted, each with its place."),
   })
   .readonly();
 

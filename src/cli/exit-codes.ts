@@ -1,7 +1,16 @@
 import type { ErrorCode } from "../errors/codes.ts";
 
 /** What scripts can tell apart. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, moduleFailed: 3, modelFailed: 4, portInUse: 5 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  moduleFailed: 3,
+  modelFailed: 4,
+  portInUse: 5,
+  notReady: 6,
+  unreachable: 7,
+} as const;
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
   InvalidOptions: EXIT.usage,

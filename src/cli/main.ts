@@ -1,10 +1,19 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { doctorCommand } from "./doctor.ts";
 import { exitOfParser } from "./exit-codes.ts";
 import { runCommand } from "./run.ts";
+import { statusCommand } from "./status.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+
+const EXAMPLES = `
+Examples:
+  $ tutti doctor                # is this machine ready for it
+  $ tutti run app.ts            # serve the application of a module
+  $ tutti status                # what runs, and what is wrong with it
+  $ tutti run --help            # each command has its own help`;
 
 const program = new Command()
   .name("tutti")
@@ -12,6 +21,9 @@ const program = new Command()
   .version(version)
   .showHelpAfterError("(see --help)")
   .exitOverride(exitOfParser)
-  .addCommand(runCommand());
+  .addCommand(runCommand())
+  .addCommand(statusCommand())
+  .addCommand(doctorCommand())
+  .addHelpText("after", EXAMPLES);
 
 await program.parseAsync();

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import pino from "pino";
 import type { AdminOptions } from "../admin/admin-options.ts";
 import type { RunnerEvent } from "../controller/application-runner.ts";
@@ -9,6 +9,7 @@ import { type RunningNode, startNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { adminToken } from "./admin-token.ts";
 import { EXIT, exitCodeOf, exitOfParser } from "./exit-codes.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface RunFlags {
   readonly host?: string;
@@ -36,7 +37,7 @@ const EXAMPLES = `
 Examples:
   $ tutti run app.ts
   $ tutti run app.ts --port 9000 --lanes 4
-  $ curl localhost:8000/readyz
+  $ tutti status                          # what runs, and what is wrong with it
   $ curl localhost:8002/api/requests      # what was slow, and why
 
 Exit codes: 0 stopped in order, 1 failed, 2 wrong option, 3 the module could not be loaded, 4 a model could not be
@@ -111,13 +112,6 @@ function given<K extends keyof RunFlags>(
   ) as {
     [N in K]?: NonNullable<RunFlags[N]>;
   };
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError("expected a whole number.");
-  return value;
 }
 
 /** Whoever lets the node choose its port runs several: then the admin port is chosen too. */

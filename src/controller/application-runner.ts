@@ -31,6 +31,8 @@ export interface SlotView {
   /** Why it waits, if it does. */
   readonly reason: string | undefined;
   readonly executor: Executor | undefined;
+  /** What is to be in it. */
+  readonly planned: Slot["replicas"];
   readonly live: readonly LiveReplica[];
 }
 
@@ -213,9 +215,10 @@ export class ApplicationRunner {
 
   /** Every slot with what fills it now. */
   slots(): SlotView[] {
-    return [...this.#slots].map(([{ name, kind }, state]) => ({
+    return [...this.#slots].map(([{ name, kind, replicas }, state]) => ({
       name,
       kind,
+      planned: replicas,
       state: state.kind,
       reason: state.kind === "waiting" ? state.reason : undefined,
       executor: state.kind === "filled" ? state.executor : undefined,

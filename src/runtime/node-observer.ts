@@ -1,5 +1,5 @@
 import type { AdminSource } from "../admin/admin-source.ts";
-import type { DeploymentStatus, ExecutorReport, NodeStatus } from "../admin/node-status.ts";
+import type { DeploymentStatus, ExecutorReport, NodeStatus, ReplicaStatus } from "../admin/node-status.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
@@ -83,18 +83,32 @@ export class NodeObserver implements AdminSource {
     const { graph } = this.#parts.runner;
     if (graph === undefined) return undefined;
     const { name, version, route, deadlineMs } = graph;
-    const titleOf = new Map(slots.map((slot) => [slot.executor?.id, slotTitle(slot.name)]));
-    const live = slots.flatMap((slot) => slot.live);
     const deployments = graph.deployments.map((spec): DeploymentStatus => {
-      const replicas = live
-        .filter(({ deployment }) => deployment === spec.name)
-        .map(({ index, executor }) => ({ index, executor: titleOf.get(executor) ?? executor }))
-        .sort((a, b) => a.index - b.index);
-      const { name: deployment, kind, options } = spec;
-      return { name: deployment, kind, ready: replicas.length, wanted: options.replicas.initial, replicas };
+      const replicas = slots.flatMap((slot) => replicasIn(slot, spec.name)).sort((a, b) => a.index - b.index);
+      const ready = replicas.filter(({ state }) => state === "ready").length;
+      const wanted = spec.options.replicas.initial;
+      const state = ready >= wanted ? "ready" : ready > 0 ? "short" : "down";
+      return { name: spec.name, kind: spec.kind, state, ready, wanted, replicas };
     });
     return { name, version, route, deadlineMs, deployments };
   }
+}
+
+const STATE_OF_MISSING = {
+  filled: "starting",
+  filling: "starting",
+  waiting: "waiting",
+  stopped: "stopped",
+} as const;
+
+/** The replicas of a deployment that are to be in a slot. */
+function replicasIn({ name, state, reason, planned, live }: SlotView, wanted: string): ReplicaStatus[] {
+  return planned
+    .filter(({ deployment }) => deployment === wanted)
+    .map(({ index }) => {
+      const isLive = live.some(({ deployment, index: of }) => deployment === wanted && of === index);
+      return { index, executor: slotTitle(name), state: isLive ? "ready" : STATE_OF_MISSING[state], reason };
+    });
 }
 
 function executorReport({ name, kind, state, reason, executor, live }: SlotView): ExecutorReport {

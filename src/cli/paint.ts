@@ -1,0 +1,13 @@
+import { styleText } from "node:util";
+import type { Paint, Tone } from "../admin/describe-status.ts";
+
+const STYLES = {
+  good: "green",
+  bad: "red",
+  changing: "yellow",
+  heading: "bold",
+} as const satisfies Partial<Record<Tone, string>>;
+
+/** In colours where standard output is a terminal that wants them: `NO_COLOR` and `FORCE_COLOR` are heeded. */
+export const paint: Paint = (tone, text) =>
+  tone === "plain" || text === "" ? text : styleText(STYLES[tone], text, { stream: process.stdout });
