@@ -138,8 +138,14 @@ describe("the metrics of a node", () => {
     const { json } = await admin.get("/api/status?format=json");
     const lane = json.executors.find(({ kind }: { kind: string }) => kind === "model");
     process.kill(lane.pid, "SIGSTOP");
-    const during = await scrape();
-    expect(during.sum("tutti_executors_silent")).toBe(1);
+    // At first what was told a moment ago may be told again.
+    const during = await waitFor(
+      async () => {
+        const metrics = await scrape();
+        return metrics.sum("tutti_executors_silent") === 1 ? metrics : undefined;
+      },
+      { what: "a scrape without the lane" },
+    );
     expect(during.all("tutti_process_resident_bytes", { process: lane.name })).toEqual([]);
     const place = { executor: lane.name };
     const after = await waitFor(
