@@ -14,7 +14,7 @@ describe("the options of a deployment", () => {
   it("have their documented defaults for classes", () => {
     expect(resolve({})).toEqual({
       replicas: { min: 1, max: 1, initial: 1 },
-      maxOngoingRequests: 1024,
+      maxOngoingRequests: 512,
       maxQueueMs: undefined,
       memoryMb: 64,
       compute: false,

@@ -70,7 +70,7 @@ export interface KindDefaults {
   readonly idempotent: boolean;
 }
 
-export const CODE_DEFAULTS: KindDefaults = { maxOngoingRequests: 1024, memoryMb: 64, idempotent: false };
+export const CODE_DEFAULTS: KindDefaults = { maxOngoingRequests: 512, memoryMb: 64, idempotent: false };
 export const MODEL_DEFAULTS: KindDefaults = { maxOngoingRequests: 4096, memoryMb: 8, idempotent: true };
 
 /** Node's timers fire at once when they are told more. */

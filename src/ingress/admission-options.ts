@@ -14,7 +14,7 @@ export interface AdmissionOptions {
   readonly enabled?: boolean;
   /** Median time that requests may wait for others' work before fewer are taken in. Default 50 ms. */
   readonly maxQueueMs?: number;
-  /** Most requests under way. Default, and at most: four fifths of the ingress's `maxOngoingRequests`. */
+  /** Most requests under way. Default, and at most: four fifths of what the ingress's replicas may work on. */
   readonly maxInFlight?: number;
   /** So many may be under way however long they wait. Default 4. */
   readonly minInFlight?: number;

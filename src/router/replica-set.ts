@@ -363,7 +363,7 @@ export class ReplicaSet {
       lane.answered(nowMs);
       learnAnswer(health, latencyUs, predictedUs, nowMs);
       const { latencies } = this.#shared;
-      if (latencies !== undefined ) learnLatency(latencies, latencyUs, nowMs);
+      if (latencies !== undefined && !isLate) learnLatency(latencies, latencyUs, nowMs);
     } else {
       lane.ejection.isProbing = false;
       if (outcome !== undefined && outcome.error.code !== "Cancelled") this.totals.failures += 1;

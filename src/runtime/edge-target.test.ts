@@ -199,7 +199,7 @@ describe("what the edge knows of an application", () => {
       version: "v7",
       route: "/offers",
       deadlineMs: 1500,
-      maxInFlight: 819,
+      maxInFlight: 409,
       kind: "routes",
       routes: [
         {
@@ -223,10 +223,10 @@ describe("what the edge knows of an application", () => {
     });
   });
 
-  it("D5: has room for no more requests than one replica of the ingress takes, less a fifth", () => {
+  it("D5: has room for no more requests than the replicas of the ingress take, less a fifth", () => {
     const takes = (options: DeploymentOptions) => toApplicationSpec(graphOf([], options)).maxInFlight;
     expect(takes({ maxOngoingRequests: 100 })).toBe(80);
-    expect(takes({ maxOngoingRequests: 100, replicas: 3 })).toBe(80);
+    expect(takes({ maxOngoingRequests: 100, replicas: 3 })).toBe(240);
     expect(takes({ maxOngoingRequests: 10_000 })).toBe(8000);
     expect(takes({ maxOngoingRequests: 1 })).toBe(1);
   });

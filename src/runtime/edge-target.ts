@@ -100,10 +100,12 @@ export function toApplicationSpec(graph: ApplicationGraph): ApplicationSpec {
 const SHARE_FOR_THE_EDGE = 0.8;
 
 /**
- * How many requests can be under way before a replica of the ingress refuses one. Bounds inside are safety stops: what the
- * edge lets in must not reach them. Replicas do not add up: while one of them has time, all calls may be sent to that
- * one. Other deployments are not looked at: who gives one a smaller bound than the ingress wants calls to be refused there.
+ * How many requests can be under way before the replicas of the ingress refuse one. Bounds inside are safety stops: what
+ * the edge lets in must not reach them. Other deployments are not looked at: who gives one a smaller bound than the ingress
+ * wants calls to be refused there.
  */
 function capacityOf(ingress: DeploymentSpec | undefined): number {
-  return Math.max(1, Math.floor(SHARE_FOR_THE_EDGE * (ingress?.options.maxOngoingRequests ?? 0)));
+  if (ingress === undefined) return 1;
+  const { maxOngoingRequests, replicas } = ingress.options;
+  return Math.max(1, Math.floor(SHARE_FOR_THE_EDGE * maxOngoingRequests * replicas.initial));
 }
