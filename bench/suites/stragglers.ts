@@ -69,17 +69,16 @@ interface VisitOptions {
 /** What other programs did to the latencies of one arm must not be taken for a difference between the two. */
 async function undisturbed(options: VisitOptions): Promise<StragglersVisit> {
   const { plan, say } = options;
-  const isDisturbed = ({ otherCpuSeconds, windowSeconds }: StragglersWindow): boolean =>
-    otherCpuSeconds > plan.maxDisturbedFraction * windowSeconds * machine().cores;
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 1; attempt <= plan.attempts; attempt += 1) {
     const visited = await visit(options);
-    if (attempt >= plan.attempts || !(isDisturbed(visited.healthy) || isDisturbed(visited.faulty)))
-      return visited;
-    say("other programs used the machine: once more");
+    if (visited !== undefined) return visited;
+    say(`other programs used the machine, attempt ${attempt} of ${plan.attempts}`);
   }
+  throw new Error("other programs used the machine in every attempt: go on with --resume when it is free");
 }
 
-async function visit(options: VisitOptions): Promise<StragglersVisit> {
+/** @returns undefined when it was disturbed. */
+async function visit(options: VisitOptions): Promise<StragglersVisit | undefined> {
   const { plan, fault, arm, round, port, say } = options;
   const modelsDir = MODEL_DIRECTORY.trees;
   const players = ensurePlayersDb();
@@ -105,6 +104,9 @@ async function visit(options: VisitOptions): Promise<StragglersVisit> {
   const measured = { plan, system, generator, adminPort, seed: round };
   await measureWindow({ ...measured, windowMs: plan.warmUpMs });
   const healthy = await measureWindow({ ...measured, windowMs: plan.healthyWindowMs });
+  const isDisturbed = ({ otherCpuSeconds, windowSeconds }: StragglersWindow): boolean =>
+    otherCpuSeconds > plan.maxDisturbedFraction * windowSeconds * machine().cores;
+  if (isDisturbed(healthy)) return undefined;
   const faulty = await measureWindow({
     ...measured,
     windowMs: plan.faultyWindowMs,
@@ -117,6 +119,7 @@ async function visit(options: VisitOptions): Promise<StragglersVisit> {
       `${plan.settleMs} ms after it; ${faulty.wastedRuns} runs wasted, ` +
       `${faulty.refused} of ${faulty.requests} refused; others used ${faulty.otherCpuSeconds.toFixed(1)} s of CPU`,
   );
+  if (isDisturbed(faulty)) return undefined;
   return {
     fault: fault.kind,
     arm,
