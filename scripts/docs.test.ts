@@ -29,6 +29,8 @@ import { resolveIngressOptions } from "../src/ingress/ingress-options.ts";
 import { modelRepository, onnxModel } from "../src/onnx/onnx-model.ts";
 import { resolveSessionOptions } from "../src/onnx/session-options.ts";
 import { serve } from "../src/runtime/serve.ts";
+import { PLANT_FIELDS } from "../src/testing/plant.ts";
+import { SIMULATION_OPTIONS } from "../src/testing/simulation-options.ts";
 
 /** Documents say what the code says: each test compares a document with what it is about. */
 const root = path.resolve(import.meta.dirname, "..");
@@ -301,6 +303,18 @@ const OPTION_TABLES: readonly OptionTable[] = [
     known: known("", () => batched(stranger, run)),
   },
 ];
+
+describe("docs/guides/testing.md", () => {
+  const firstCells = (heading: string) =>
+    tableRows(section(read("docs/guides/testing.md"), heading)).flatMap(([cell = ""]) =>
+      cell.split(", ").map(unquote),
+    );
+
+  it("has every field of a plant, and every option of a world", () => {
+    expect(firstCells("## Plants")).toEqual(PLANT_FIELDS);
+    expect(firstCells("## Options")).toEqual(SIMULATION_OPTIONS);
+  });
+});
 
 describe("docs/reference/configuration.md", () => {
   const text = read("docs/reference/configuration.md");

@@ -52,6 +52,8 @@ export interface PlantSite {
 const WHERE = ["deployment", "replica", "executor", "method", "fromMs", "untilMs", "every", "times"];
 const OF_CALLS = ["queueMs", "answerMs", "throws", "neverResolves", "blockMs"] as const;
 const WHAT = [...OF_CALLS, "slowerBy"] as const;
+/** Every field of a plant, in the order of the guide. */
+export const PLANT_FIELDS: readonly string[] = [...WHERE, ...WHAT];
 
 /** What a call meets, of all that is planted. */
 export interface CallFate {
@@ -111,7 +113,7 @@ export class Plants {
    * @throws TuttiError `InvalidOptions`
    */
   add(plant: Plant): () => void {
-    checkKeys("plant", plant, [...WHERE, ...WHAT]);
+    checkKeys("plant", plant, PLANT_FIELDS);
     if (!WHAT.some((what) => plant[what] !== undefined)) {
       throw new TuttiError("InvalidOptions", `plant: expected one of ${WHAT.join(", ")}`);
     }

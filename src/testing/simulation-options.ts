@@ -30,13 +30,13 @@ export interface ResolvedSimulationOptions {
   readonly startUpMs: number;
 }
 
-const NAMES = ["seed", "models", "node", "http", "startUpMs"];
+export const SIMULATION_OPTIONS: readonly string[] = ["seed", "models", "node", "http", "startUpMs"];
 /** So that a world does not depend on the machine that simulates it. */
 const LANES = 2;
 
 /** @throws TuttiError `InvalidOptions` */
 export function resolveSimulationOptions(options: SimulationOptions = {}): ResolvedSimulationOptions {
-  checkKeys("simulate", options, NAMES);
+  checkKeys("simulate", options, SIMULATION_OPTIONS);
   const { models = {} } = options;
   for (const [name, { costMs }] of Object.entries(models)) {
     if (typeof costMs === "function") continue;
