@@ -79,7 +79,7 @@ export function offersPlan(options: {
         drainMs: 1_000,
         searchPrecision: 1.1,
         firstProbes: 6,
-        laterProbes: 4,
+        laterProbes: 5,
         floor: { batches: [1, 16, 64], warmUpMs: 500, durationMs: 1_000 },
         budgetMs: 2 * 3_600_000,
       };
