@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { ERROR_CODES } from "../errors/codes.ts";
@@ -8,6 +9,7 @@ import type { ResolvedAdminOptions } from "./admin-options.ts";
 import { checkNames, formatOf, type RawQuery, requestsQuery } from "./admin-query.ts";
 import type { AdminSource } from "./admin-source.ts";
 import { describeStatus } from "./describe-status.ts";
+import { EVENTS_TYPE, EventStreams } from "./event-stream.ts";
 import { METRICS_TYPE, renderMetrics } from "./render-metrics.ts";
 import { requestsJson } from "./requests-json.ts";
 
@@ -130,6 +132,21 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource, { token }: Res
     const format = formatOf(query, request.headers.accept);
     const status = source.status();
     return format === "json" ? reply.send(status) : reply.type(TEXT).send(describeStatus(status));
+  });
+  const streams = new EventStreams(source);
+  fastify.get("/api/events", (request, reply) => {
+    checkNames(request.query as RawQuery, []);
+    reply.type(EVENTS_TYPE);
+    if (request.method === "HEAD") return reply.send();
+    if (streams.isFull) {
+      reply.header("retry-after", "10");
+      throw new TuttiError("Overloaded", "as many read the events as may");
+    }
+    // Its headers hold what the hooks have set.
+    const headers = reply.getHeaders() as OutgoingHttpHeaders;
+    reply.hijack();
+    reply.raw.writeHead(200, headers);
+    streams.open(reply.raw, request.headers["last-event-id"]?.toString());
   });
   fastify.get("/api/openapi.json", async (request, reply) => {
     checkNames(request.query as RawQuery, []);

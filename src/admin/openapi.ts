@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { KEPT } from "../observe/record-book.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT_CHARS } from "./admin-query.ts";
+import { EVENTS_TYPE } from "./event-stream.ts";
 import { componentSchemas, refTo, type SchemaName } from "./openapi-schemas.ts";
 import { METRICS_TYPE } from "./render-metrics.ts";
 
@@ -87,6 +88,16 @@ const PATHS = {
       responses: {
         "200": textOrJson("The requests, slowest or newest first.", "RequestsReport"),
         "404": textOrJson("The request asked for by id is not recorded.", "RequestsReport"),
+        ...refused,
+      },
+    },
+  },
+  "/api/events": {
+    get: {
+      summary: "What happens to the node from now on, as server-sent events; with last-event-id, since then",
+      responses: {
+        "200": of(EVENTS_TYPE, "The names of events and their fields are in docs/reference/admin.md."),
+        "503": json("As many read as may.", "Error"),
         ...refused,
       },
     },

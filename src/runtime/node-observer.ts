@@ -4,6 +4,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
 import { sumCounts } from "../observe/call-counters.ts";
+import type { EventLog, EventReader } from "../observe/event-log.ts";
 import type { NodeMetrics, RouteCounts } from "../observe/node-metrics.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
@@ -21,6 +22,7 @@ export interface NodeObserverParts {
   readonly ingress: () => IngressCounts;
   readonly routes: () => readonly RouteCounts[];
   readonly history: SlotHistory;
+  readonly events: EventLog;
   readonly readiness: () => { readonly ready: boolean; readonly reason: string };
   readonly clock: Clock;
 }
@@ -51,6 +53,10 @@ export class NodeObserver implements AdminSource {
     // What is left of this turn belongs to the edge, which shares the process.
     const pause = () => new Promise<void>((resolve) => this.#parts.clock.onNextTurn(resolve));
     return reportRequests(await this.#collector.collect(), query, pause);
+  }
+
+  readEvents(afterId: number | undefined, reader: EventReader): () => void {
+    return this.#parts.events.read(afterId, reader);
   }
 
   metrics(): Promise<NodeMetrics> {

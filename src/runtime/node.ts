@@ -18,8 +18,10 @@ import type { IngressLog } from "../ingress/edge-services.ts";
 import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
 import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { EventLog } from "../observe/event-log.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+import { NodeEvents } from "./node-events.ts";
 import { NodeObserver } from "./node-observer.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { SlotHistory } from "./slot-history.ts";
@@ -82,8 +84,11 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const modelCacheDirectory = path.join(runDirectory, "models");
   await mkdir(modelCacheDirectory, { mode: 0o700 });
   const history = new SlotHistory();
+  const log = new EventLog();
+  const events = new NodeEvents({ log, status: () => observer.status(), clock });
   const onEvent = (event: RunnerEvent) => {
     history.note(event);
+    events.note(event);
     options.onEvent(event);
   };
   const directories = { runDirectory, modelCacheDirectory };
@@ -98,11 +103,12 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     clock,
     calls: router.counters,
   });
-  const observer = new NodeObserver({
+  const observer: NodeObserver = new NodeObserver({
     runner,
     recorder,
     router,
     history,
+    events: log,
     ingress: () => ingress.counts(),
     routes: () => ingress.routeCounts(),
     readiness: () => target.readiness(),
@@ -112,6 +118,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const stopHealing = keepHealthy(runner, clock);
   const closeAll = async () => {
     stopHealing();
+    events.close();
     await ingress.close();
     router.close();
     await fleet.close();

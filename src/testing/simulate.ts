@@ -1,6 +1,7 @@
 import type { Application } from "../api/application.ts";
 import { Ingress } from "../ingress/ingress.ts";
 import type { IngressTarget } from "../ingress/ingress-target.ts";
+import { EventLog } from "../observe/event-log.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
 import { EdgeTarget, toApplicationSpec } from "../runtime/edge-target.ts";
 import { NodeObserver } from "../runtime/node-observer.ts";
@@ -76,6 +77,7 @@ export async function simulate(application: Application, options: SimulationOpti
     recorder,
     router,
     history,
+    events: new EventLog(() => node.now()),
     ingress: () => ingress.counts(),
     routes: () => ingress.routeCounts(),
     readiness: () => runner.readiness(),

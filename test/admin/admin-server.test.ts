@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type AdminOptions, resolveAdminOptions } from "../../src/admin/admin-options.ts";
 import { AdminServer } from "../../src/admin/admin-server.ts";
 import { HttpClient } from "../support/http-client.ts";
+import { StreamClient } from "../support/stream-client.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { FakeSource, STATUS } from "./fake-source.ts";
 
@@ -213,6 +214,63 @@ describe("an admin API with a token", () => {
     const { client } = await start({ token: TOKEN });
     expect((await client.get("/readyz?x=1")).status).toBe(200);
     expect((await client.get("/healthz")).status).toBe(200);
+  });
+});
+
+describe("the events of an admin server", () => {
+  it("come as they happen, each with its number, name and facts, and never again after their reader has gone", async () => {
+    const { port, source } = await start();
+    const happened = { type: "executor-lost", executor: "lane 0", id: "x1", reason: "it\nended" } as const;
+    using reader = StreamClient.get(port, "/api/events");
+    await reader.untilText(":");
+    expect(await reader.headers).toMatchObject({
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+    });
+    source.events.add(happened);
+    await reader.untilText("\n\nid: 1");
+    expect(reader.text).toContain(
+      'id: 1\nevent: executor-lost\ndata: {"at":"1970-01-01T00:00:00.000Z","executor":"lane 0","id":"x1","reason":"it\\nended"}\n\n',
+    );
+    const before = source.readers;
+    reader[Symbol.dispose]();
+    await waitFor(() => source.readers === before - 1, { what: "its reader to be forgotten" });
+  });
+
+  it("are for 16 readers at a time", async () => {
+    const { port, client, source } = await start();
+    const readers = Array.from({ length: 16 }, () => StreamClient.get(port, "/api/events"));
+    closing.push(async () => readers.forEach((reader) => void reader[Symbol.dispose]()));
+    expect(await Promise.all(readers.map(({ status }) => status))).toEqual(readers.map(() => 200));
+    const { status, headers, json } = await client.get("/api/events");
+    expect([status, headers["retry-after"], json.error.code]).toEqual([503, "10", "Overloaded"]);
+    readers[0]![Symbol.dispose]();
+    await waitFor(() => source.readers === 15, { what: "a place to be free" });
+    using another = StreamClient.get(port, "/api/events");
+    expect(await another.status).toBe(200);
+  });
+
+  it("do not pile up for a reader that does not read: it is let go", async () => {
+    const { port, source } = await start();
+    const stuck = connect(port, "127.0.0.1").on("error", () => {});
+    closing.push(async () => void stuck.destroy());
+    stuck.pause();
+    stuck.write("GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    await waitFor(() => source.readers === 1, { what: "the reader" });
+    const reason = "x".repeat(10_000);
+    let told = 0;
+    while (source.readers > 0 && told < 10_000) {
+      source.events.add({ type: "node", ready: false, reason });
+      told += 1;
+      if (told % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(source.readers).toBe(0);
+  });
+
+  it("answer HEAD, and refuse a query", async () => {
+    const { client } = await start();
+    expect((await client.send("/api/events", { method: "HEAD" })).status).toBe(200);
+    expect((await client.get("/api/events?since=1")).json.error.path).toBe("query.since");
   });
 });
 

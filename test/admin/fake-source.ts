@@ -1,5 +1,6 @@
 import type { AdminSource } from "../../src/admin/admin-source.ts";
 import type { NodeStatus } from "../../src/admin/node-status.ts";
+import { EventLog, type EventReader } from "../../src/observe/event-log.ts";
 import { nothingCounted } from "../../src/observe/node-metrics.fake.ts";
 import { call } from "../../src/observe/request-tree.fake.ts";
 import type { RequestsQuery, RequestsReport } from "../../src/observe/requests-report.ts";
@@ -21,6 +22,8 @@ const COUNTED = { ...nothingCounted(), uptimeMs: 1500 };
 /** Knows one request, `r-1`. */
 export class FakeSource implements AdminSource {
   ready = true;
+  readers = 0;
+  readonly events = new EventLog(() => 0);
   readonly asked: RequestsQuery[] = [];
   failure: Error | undefined;
 
@@ -32,6 +35,14 @@ export class FakeSource implements AdminSource {
   }
   nameOf(id: string) {
     return id;
+  }
+  readEvents(afterId: number | undefined, reader: EventReader) {
+    const end = this.events.read(afterId, reader);
+    this.readers += 1;
+    return () => {
+      this.readers -= 1;
+      end();
+    };
   }
   async metrics() {
     return COUNTED;

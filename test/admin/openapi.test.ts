@@ -4,6 +4,7 @@ import { resolveAdminOptions } from "../../src/admin/admin-options.ts";
 import { AdminServer } from "../../src/admin/admin-server.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { OpenApiDocument } from "../support/openapi.ts";
+import { StreamClient } from "../support/stream-client.ts";
 import { FakeSource } from "./fake-source.ts";
 
 const TOKEN = "a-token-of-some-length";
@@ -11,6 +12,7 @@ const source = new FakeSource();
 const log = { error: () => {} };
 let open: AdminServer;
 let guarded: AdminServer;
+let port: number;
 let client: HttpClient;
 let stranger: HttpClient;
 let api: OpenApiDocument;
@@ -18,7 +20,8 @@ let api: OpenApiDocument;
 beforeAll(async () => {
   open = new AdminServer(resolveAdminOptions({ port: 0 }), source, log);
   guarded = new AdminServer(resolveAdminOptions({ port: 0, token: TOKEN }), source, log);
-  client = new HttpClient((await open.start()).port);
+  port = (await open.start()).port;
+  client = new HttpClient(port);
   stranger = new HttpClient((await guarded.start()).port);
   api = new OpenApiDocument((await client.get("/api/openapi.json")).json);
 });
@@ -66,10 +69,18 @@ describe("openapi.json", () => {
       await judge(path, json);
       await judge(path, text);
     }
+    using events = StreamClient.get(port, "/api/events");
+    await events.untilText(":");
+    const type = (await events.headers)["content-type"];
+    api.judge("/api/events", await events.status, type, events.text);
+    const readers = Array.from({ length: 15 }, () => StreamClient.get(port, "/api/events"));
+    await Promise.all(readers.map(({ status }) => status));
+    expect((await judge("/api/events")).status).toBe(503);
+    for (const reader of readers) reader[Symbol.dispose]();
     await judge("/api/requests?id=unknown", json);
     await judge("/api/requests?id=unknown", text);
     const elsewhere = { host: "evil.example" };
-    for (const path of ["/metrics", "/api/status", "/api/requests", "/api/openapi.json"]) {
+    for (const path of ["/metrics", "/api/status", "/api/requests", "/api/events", "/api/openapi.json"]) {
       expect((await judge(`${path}?nothing=1`)).status).toBe(400);
       expect((await judge(path, {}, stranger)).status).toBe(401);
       expect((await judge(path, elsewhere)).status).toBe(403);

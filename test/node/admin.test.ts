@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
 import { OpenApiDocument } from "../support/openapi.ts";
+import { StreamClient } from "../support/stream-client.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const APP = "test/node/apps/nested.ts";
 const SMALL = ["--port", "0", "--spares", "0", "--code-executors", "1"];
@@ -107,13 +109,51 @@ describe("a node's flight recorder", () => {
 
   it("answers all that its openapi.json names as it says there", async () => {
     const api = new OpenApiDocument((await admin.get("/api/openapi.json")).json);
-    const urls = api.paths.concat(
-      ["degraded", "failed", "refused", "id=slow-one", "id=unknown"].map((query) => `/api/requests?${query}`),
-    );
+    // The events do not end; they have tests of their own.
+    const urls = api.paths
+      .filter((path) => path !== "/api/events")
+      .concat(
+        ["degraded", "failed", "refused", "id=slow-one", "id=unknown"].map(
+          (query) => `/api/requests?${query}`,
+        ),
+      );
     for (const url of urls) {
       const { status, headers, json, text } = await admin.get(url, { headers: JSON_PLEASE });
       api.judge(url.split("?")[0] ?? url, status, headers["content-type"], json ?? text);
     }
+  });
+});
+
+describe("the events of a node", () => {
+  it("tell of an executor that is lost and replaced, and of its deployment meanwhile, also to who comes back", async () => {
+    await using node = await TuttiProcess.ready(APP, { args: SMALL });
+    using admin = new HttpClient(node.adminPort);
+    using events = StreamClient.get(node.adminPort, "/api/events");
+    expect(await events.status).toBe(200);
+    await events.untilText(":");
+    const { json } = await admin.get("/api/status", { headers: JSON_PLEASE });
+    const scorer = json.executors.find(({ name }: { name: string }) => name === "code-Scorer-0");
+    process.kill(scorer.pid, "SIGKILL");
+    const typesOf = (text: string) => [...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
+    const all = ["executor-lost", "deployment", "node", "executor-started", "deployment", "node"];
+    await waitFor(() => typesOf(events.text).length >= all.length, { what: "the events" });
+    expect(typesOf(events.text)).toEqual(all);
+    const [lost, down] = [...events.text.matchAll(/^data: (.*)$/gm)].map(([, data = ""]) => JSON.parse(data));
+    expect(lost).toMatchObject({
+      executor: "code-Scorer-0",
+      id: scorer.id,
+      reason: expect.stringContaining("SIGKILL"),
+    });
+    expect(Date.now() - Date.parse(lost.at)).toBeLessThan(60_000);
+    expect(down).toMatchObject({ deployment: "Scorer", state: "down", ready: 0, wanted: 1 });
+    // Who lost the connection after the first of them is told the rest.
+    const [, first = ""] = /^id: (\d+)$/m.exec(events.text) ?? [];
+    using again = StreamClient.get(node.adminPort, "/api/events", { "last-event-id": first });
+    await waitFor(() => typesOf(again.text).length >= all.length - 1, { what: "what came since" });
+    expect(typesOf(again.text)).toEqual(all.slice(1));
+    // Readers do not hold up the node's end.
+    await node.stopped();
+    await again.ended;
   });
 });
 

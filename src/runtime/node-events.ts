@@ -1,0 +1,67 @@
+import type { NodeStatus } from "../admin/node-status.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { EventLog, NodeEvent } from "../observe/event-log.ts";
+import { slotTitle } from "./record-collector.ts";
+
+export interface NodeEventsParts {
+  readonly log: EventLog;
+  readonly status: () => Pick<NodeStatus, "ready" | "reason" | "application">;
+  readonly clock: Clock;
+}
+
+/** Tells what the runner does, and what became of deployments and of the node by it. */
+export class NodeEvents {
+  readonly #parts: NodeEventsParts;
+  readonly #told = new Map<string, string>();
+  #cancelLook: (() => void) | undefined;
+
+  constructor(parts: NodeEventsParts) {
+    this.#parts = parts;
+  }
+
+  note(event: RunnerEvent): void {
+    this.#parts.log.add(toNodeEvent(event));
+    // Not at once: the runner tells of what it is about to do, and of several things in one turn.
+    this.#cancelLook ??= this.#parts.clock.onNextTurn(() => {
+      this.#cancelLook = undefined;
+      this.#look();
+    });
+  }
+
+  close(): void {
+    this.#cancelLook?.();
+  }
+
+  #look(): void {
+    const { ready, reason, application } = this.#parts.status();
+    for (const { name: deployment, state, ready: count, wanted } of application?.deployments ?? []) {
+      const event = { type: "deployment", deployment, state, ready: count, wanted } as const;
+      this.#tellOnce(`deployment ${deployment}`, event);
+    }
+    this.#tellOnce("node", { type: "node", ready, reason });
+  }
+
+  #tellOnce(about: string, event: NodeEvent): void {
+    const text = JSON.stringify(event);
+    if (this.#told.get(about) === text) return;
+    this.#told.set(about, text);
+    this.#parts.log.add(event);
+  }
+}
+
+function toNodeEvent(event: RunnerEvent): NodeEvent {
+  const executor = slotTitle(event.slot);
+  switch (event.type) {
+    case "filled":
+      return { type: "executor-started", executor, id: event.executor, tookMs: event.tookMs };
+    case "lost":
+      return { type: "executor-lost", executor, id: event.executor, reason: event.reason };
+    case "retiring":
+      return { type: "executor-retiring", executor, id: event.executor, reason: event.reason };
+    case "unhealthy":
+      return { type: "executor-unhealthy", executor, id: event.executor, reason: event.reason };
+    case "fill-failed":
+      return { type: "executor-start-failed", executor, reason: event.reason, retryInMs: event.retryInMs };
+  }
+}
