@@ -229,14 +229,16 @@ const SPLIT_GAIN = 1.15;
 /**
  * The size up to which it pays to have `rows` run together: all of them, unless smaller batches were seen to do clearly
  * more rows per time (a run that is padded to its longest row, a working set beyond the cache).
+ *
+ * @param splitGain how many times more that must be.
  */
-export function efficientRows(table: CostTable, rows: number): number {
+export function efficientRows(table: CostTable, rows: number, splitGain = SPLIT_GAIN): number {
   const { rows: knotRows, rowsPerUs, bestRows, bestRowsPerUs } = table.curve;
   if (rows <= bestRows) return rows;
   const at = nearestKnot(table, rows);
   // Between two sizes that were seen, the better of them stands for what lies there.
   const does = knotRows[at]! > rows ? Math.max(rowsPerUs[at]!, rowsPerUs[at - 1]!) : rowsPerUs[at]!;
-  return bestRowsPerUs > SPLIT_GAIN * does ? bestRows : rows;
+  return bestRowsPerUs > splitGain * does ? bestRows : rows;
 }
 
 /** What was learned longer ago than this many batches may not hold any more. */

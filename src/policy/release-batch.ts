@@ -55,6 +55,12 @@ export type BatchDecision =
 const TIMER_MS = 1;
 /** Rows saved, for each row that waits, below which waiting is not worth its risk: a spread is exceeded by 5 of 100. */
 const WORTH_WAITING = 0.05;
+/**
+ * As long as all calls are on time a batch is split for much only: each batch also costs frames, merging and a turn of the
+ * event loop, which no run shows, and on a busy machine what was learned of two sizes at two times differs by a fifth.
+ */
+const CALM_SPLIT_GAIN = 2;
+const LOSING_FRACTION = 0.01;
 /** How far ahead is looked where not everything can be on time. */
 const MAX_STARTS = 128;
 const MAX_BATCHES_AHEAD = 8;
@@ -94,7 +100,8 @@ export function releaseBatch(
   const { costs, capRows } = state;
   let { count, rows, dueAtMs } = upTo(items, capRows);
   let reason: RunReason = count < items.length || rows >= capRows ? "full" : "all";
-  const efficient = efficientRows(costs, rows);
+  const isLosing = state.lostFraction > LOSING_FRACTION;
+  const efficient = efficientRows(costs, rows, isLosing ? undefined : CALM_SPLIT_GAIN);
   if (efficient < rows && count > 1) {
     const probes = isStale(costs, efficient * 2);
     ({ count, rows, dueAtMs } = upTo(items, probes ? Math.min(rows, efficient * 2) : efficient));
