@@ -29,6 +29,8 @@ export class DynaliteServer {
 
   static async start(): Promise<DynaliteServer> {
     const server = dynalite({ createTableMs: 0 });
+    // Else it closes what is idle for five seconds, just when the next request may be on its way there.
+    server.keepAliveTimeout = 0;
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return new DynaliteServer(server, (server.address() as AddressInfo).port);

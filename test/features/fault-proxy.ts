@@ -50,7 +50,10 @@ export class FaultProxy {
   private constructor(server: Server, target: number) {
     this.#server = server;
     this.#target = target;
-    server.on("request", (incoming, response) => void this.#serve(incoming, response));
+    // Whoever has gone, the client or the service: the connection ends with it.
+    server.on("request", (incoming, response) => {
+      this.#serve(incoming, response).catch(() => response.destroy());
+    });
   }
 
   static async start(target: number): Promise<FaultProxy> {
