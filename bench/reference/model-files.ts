@@ -15,6 +15,16 @@ export function modelFiles(directory: string): string[] {
     .sort();
 }
 
+const MODELS_A_VERSION = 15;
+
+/** Why these models cannot be measured: some are not there. Undefined when all are. */
+export function missingModels(directory: string): string | undefined {
+  const present = modelFiles(directory).length;
+  if (present >= MODELS_A_VERSION) return undefined;
+  const hint = "make them with examples/dynamic-offers/training/train.sh (see its README)";
+  return `${present} of ${MODELS_A_VERSION} models are there; ${hint}`;
+}
+
 /** What each of these files' models weighs in a propensity, by `manifest.json`, or 1 each. */
 export function modelWeights(directory: string, files: readonly string[], weighting: Weighting): number[] {
   if (weighting === "equal") return files.map(() => 1);

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { measureOnnxFloor } from "../floor/onnx-floor.ts";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { CellStore } from "../measure/cells.ts";
-import { modelFiles } from "../reference/model-files.ts";
+import { missingModels } from "../reference/model-files.ts";
 import { CACHE, type Family, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
 import { ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
@@ -12,9 +12,6 @@ import { RunningSystem } from "../systems/running-system.ts";
 import type { SystemDescription } from "../systems/system.ts";
 import { type Case, caseName, firstConnections, type OffersPlan } from "./offers-plan.ts";
 import { measureVisit } from "./offers-visit.ts";
-
-const MODELS_A_VERSION = 15;
-const TRAIN_HINT = "make them with examples/dynamic-offers/training/train.sh (see its README)";
 
 export interface OffersMeasurements {
   readonly visits: readonly Visit[];
@@ -49,9 +46,9 @@ export async function runOffers(options: {
   for (const one of plan.cases) {
     const name = caseName(one);
     const modelsDir = MODEL_DIRECTORY[one.family];
-    const present = modelFiles(modelsDir).length;
-    if (present < MODELS_A_VERSION) {
-      skip(`${name}: ${present} of ${MODELS_A_VERSION} ${one.family} models are there; ${TRAIN_HINT}`);
+    const missing = missingModels(modelsDir);
+    if (missing !== undefined) {
+      skip(`${name}: ${missing}`);
       continue;
     }
     for (let round = 1; round <= one.rounds; round += 1) {

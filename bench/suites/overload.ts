@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { LoadResult } from "../load/messages.ts";
 import type { CellStore } from "../measure/cells.ts";
-import { modelFiles } from "../reference/model-files.ts";
+import { missingModels } from "../reference/model-files.ts";
 import { CACHE, type Family, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
 import { ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
@@ -12,7 +12,6 @@ import { tutti } from "../systems/typescript.ts";
 import { Meter, search } from "./offers-visit.ts";
 import { firstConnections, type OverloadPlan } from "./overload-plan.ts";
 
-const MODELS_A_VERSION = 15;
 const MAX_CONNECTIONS = 1024;
 
 /** More arrives than can be answered: capacity first, then multiples of it, on one system in one visit. */
@@ -37,10 +36,9 @@ export async function runOverload(options: {
   for (let round = 1; round <= plan.rounds; round += 1) {
     for (const family of plan.families) {
       const name = `${family}/0ms`;
-      const present = modelFiles(MODEL_DIRECTORY[family]).length;
-      if (present < MODELS_A_VERSION) {
-        const hint = "make them with examples/dynamic-offers/training/train.sh";
-        if (round === 1) skipped.push(`${name}: ${present} of ${MODELS_A_VERSION} models are there; ${hint}`);
+      const absent = missingModels(MODEL_DIRECTORY[family]);
+      if (absent !== undefined) {
+        if (round === 1) skipped.push(`${name}: ${absent}`);
         continue;
       }
       try {

@@ -5,7 +5,7 @@ import type { LoadResult } from "../load/messages.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { machine } from "../measure/machine.ts";
 import { machineCpuSeconds } from "../measure/process-tree.ts";
-import { modelFiles } from "../reference/model-files.ts";
+import { missingModels } from "../reference/model-files.ts";
 import { CACHE, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
 import { ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
@@ -17,7 +17,6 @@ import { FAULT_FOLDER, stragglersSystem } from "../stragglers/system.ts";
 import { RunningSystem } from "../systems/running-system.ts";
 import type { StragglersPlan } from "./stragglers-plan.ts";
 
-const MODELS_A_VERSION = 15;
 /** Executors tell their counts about every second. */
 const COUNTS_TOLD_MS = 1_500;
 
@@ -31,11 +30,8 @@ export async function runStragglers(options: {
   const { plan, cells, port, say } = options;
   const visits: StragglersVisit[] = [];
   const skipped: string[] = [];
-  const present = modelFiles(MODEL_DIRECTORY.trees).length;
-  if (present < MODELS_A_VERSION) {
-    const hint = "make them with examples/dynamic-offers/training/train.sh";
-    return { visits, skipped: [`${present} of ${MODELS_A_VERSION} tree models are there; ${hint}`] };
-  }
+  const missing = missingModels(MODEL_DIRECTORY.trees);
+  if (missing !== undefined) return { visits, skipped: [`trees: ${missing}`] };
   for (let round = 1; round <= plan.rounds; round += 1) {
     for (const fault of plan.faults) {
       // Neither is always the first.

@@ -68,26 +68,43 @@ export interface FeatureCounts {
   readonly rowsDefaulted: number;
 }
 
-/** What the edge has counted, of all routes together; those that are not gauges only rise. */
+/** What the edge has counted, of all routes together; what is not marked as a gauge only rises. */
 export interface EdgeCounts {
+  /** Gauge: requests not yet answered, given up or abandoned. */
   readonly inFlight: number;
+  /** Requests let in to the application. */
   readonly admitted: number;
+  /** Those of them that were of low priority. */
   readonly admittedLow: number;
+  /** Those of them that left out what is optional. */
   readonly lean: number;
+  /** Refused since as many were under way as may be, by priority. */
   readonly refusedHigh: number;
   readonly refusedLow: number;
+  /** Of low priority, refused although there was room: high priority had found none a moment before. */
   readonly refusedLowHeld: number;
+  /** Gauge: requests let in that are not answered yet. */
   readonly admittedInFlight: number;
+  /** Gauge: how many of them there may be; `Infinity` when admission is off. */
   readonly inFlightLimit: number;
+  /** Gauge: how long requests waited for others' work lately, median. */
   readonly queueMs: number;
+  /** Answers with `x-tutti-degraded: 1`. */
   readonly degraded: number;
+  /** Those of them that were fallbacks served by the edge. */
   readonly fallbacks: number;
+  /** Deadlines that the edge itself had to enforce. */
   readonly deadlineExceeded: number;
+  /** Requests whose client went away (499). */
   readonly cancelled: number;
+  /** Requests, or connections without one, closed because the client was too slow in sending (408). */
   readonly requestTimeouts: number;
+  /** Bytes that were not HTTP, or headers over their limit. */
   readonly protocolErrors: number;
+  /** Gauge. */
   readonly connections: number;
   readonly connectionsRefused: number;
+  /** Connections closed because the client did not read its answer. */
   readonly writeTimeouts: number;
 }
 
