@@ -117,6 +117,26 @@ export const ERROR_CODES = {
     false,
     "A model file is not ONNX, is damaged or needs what this runtime lacks.",
   ),
+  RevisionConflict: code(
+    409,
+    "ABORTED",
+    false,
+    "The desired state has changed since it was read: read it again, then decide again.",
+  ),
+  StoreFailed: code(
+    503,
+    "UNAVAILABLE",
+    true,
+    "The desired state could not be read or written; what runs goes on as it is.",
+  ),
+  StoreFull: code(
+    507,
+    "RESOURCE_EXHAUSTED",
+    false,
+    "There is no room left to store the desired state; what runs goes on as it is.",
+  ),
+  StoreDamaged: code(500, "DATA_LOSS", false, "What is stored as the desired state is not what was written."),
+  StoreLocked: code(500, "FAILED_PRECONDITION", false, "Another node has this state directory."),
   PortInUse: code(500, "FAILED_PRECONDITION", false, "Another program listens on the wanted port."),
   Internal: code(500, "INTERNAL", false, "A defect in Tutti itself."),
 } as const satisfies Record<string, CodeEntry>;
