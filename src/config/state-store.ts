@@ -6,7 +6,8 @@ import type { DesiredApplication, DesiredState } from "../policy/desired-state.t
  *
  * - **ST1** A change is there whole or not at all, whatever ends the process meanwhile.
  * - **ST2** Of two writers that have read one revision, one succeeds; the other one is told what is there now.
- * - **ST3** A change that could not be stored changes nothing: what is there goes on being read.
+ * - **ST3** A change that could not be stored changes nothing: what is there goes on being read. (Only of a change that
+ *   is there and may not outlast the machine is it said too that it failed: who is told so reads.)
  * - **ST4** `watch` is a hint: who is told reads. It may be told too often, and after a fault not at all.
  */
 export interface StateStore {

@@ -42,17 +42,26 @@ describe("the options for a deployment", () => {
     "*": { maxQueueMs: 10, gracefulShutdownMs: 1000 },
   };
 
-  it("are those of every entry that matches, later ones over earlier ones, its own name over all", () => {
-    expect(overridesFor({ deployments }, "m01")).toEqual({
-      replicas: 3,
-      maxQueueMs: 10,
-      gracefulShutdownMs: 1000,
+  it("are those of every entry that matches, the more exact over the less, its own name over all", () => {
+    const first = { replicas: 3, maxQueueMs: 50, gracefulShutdownMs: 1000 };
+    expect(overridesFor({ deployments }, "m01")).toEqual(first);
+    expect(overridesFor({ deployments }, "m02")).toEqual({ ...first, replicas: 2 });
+    expect(overridesFor({ deployments }, "Supervisor")).toEqual(deployments["*"]);
+  });
+
+  it("do not depend on the order in which they are written", () => {
+    const pattern = fc.stringMatching(/^[ab*]{1,4}$/);
+    const entries = fc.uniqueArray(fc.tuple(pattern, fc.record({ replicas: fc.integer() })), {
+      selector: ([key]) => key,
     });
-    expect(overridesFor({ deployments }, "m02")).toEqual({
-      replicas: 2,
-      maxQueueMs: 10,
-      gracefulShutdownMs: 1000,
-    });
+    fc.assert(
+      fc.property(entries, fc.stringMatching(/^[ab]{1,4}$/), (entries, name) => {
+        const written = overridesFor({ deployments: Object.fromEntries(entries) }, name);
+        expect(overridesFor({ deployments: Object.fromEntries(entries.toReversed()) }, name)).toEqual(
+          written,
+        );
+      }),
+    );
   });
 
   it("are none for a name that every object has", () => {

@@ -108,19 +108,22 @@ export const OVERRIDE_EFFECTS = {
 } as const satisfies Record<keyof DeploymentOverrides, "inPlace" | "restart">;
 
 /**
- * What a definition says of one deployment: the entries that match its name, one over the other, patterns in the order
- * in which they are written and its very name last. `userConfig` and `idempotent` are replaced whole, like all values.
+ * What a definition says of one deployment: the entries that match its name, one over the other. The more of a name is
+ * written out the more it counts, and the very name counts most; the order in which they are written means nothing, since
+ * JSON objects have none. Each option is replaced whole, `userConfig` too.
  */
 export function overridesFor(
   { deployments }: Pick<ApplicationDefinition, "deployments">,
   deployment: string,
 ): DeploymentOverrides {
-  const matching = Object.entries(deployments).filter(
-    ([pattern]) => pattern !== deployment && matchesPattern(pattern, deployment),
-  );
+  const matching = Object.entries(deployments)
+    .filter(([pattern]) => pattern !== deployment && matchesPattern(pattern, deployment))
+    .toSorted(([a], [b]) => writtenOut(a) - writtenOut(b) || (a < b ? -1 : 1));
   const exact = Object.hasOwn(deployments, deployment) ? deployments[deployment] : undefined;
   return Object.assign({}, ...matching.map(([, overrides]) => overrides), exact);
 }
+
+const writtenOut = (pattern: string): number => pattern.replaceAll("*", "").length;
 
 /** Names and patterns that no deployment answers to: a mistake in the definition. */
 export function unmatchedOverrides(

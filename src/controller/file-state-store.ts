@@ -1,0 +1,123 @@
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import type { CompareAndSetResult, StateStore } from "../config/state-store.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type DesiredApplication, type DesiredState, EMPTY_STATE } from "../policy/desired-state.ts";
+import { type FileCalls, replaceFile, systemFiles } from "./atomic-file.ts";
+import { DirectoryLock } from "./directory-lock.ts";
+import { damaged, decodeState, encodeState, MAX_STATE_BYTES } from "./state-file.ts";
+
+const NO_SPACE: readonly unknown[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+
+/**
+ * The desired state in a file of a directory that no other node has. What is on the disk is the truth: each read reads it.
+ */
+export class FileStateStore implements StateStore {
+  readonly #file: string;
+  readonly #lock: DirectoryLock;
+  readonly #files: FileCalls;
+  readonly #listeners = new Set<() => void>();
+  /** Revisions never fall: a file that is gone or older than this is no state of ours. */
+  #newestSeen = 0;
+  /** Each begins when the one before has ended. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
+
+  private constructor(file: string, lock: DirectoryLock, files: FileCalls) {
+    this.#file = file;
+    this.#lock = lock;
+    this.#files = files;
+  }
+
+  /**
+   * @param directory made when it is not there.
+   * @throws TuttiError `StoreLocked`, `StoreFailed` or `StoreDamaged`; the directory is free again then.
+   */
+  static async open(directory: string, files: FileCalls = systemFiles): Promise<FileStateStore> {
+    const lock = await DirectoryLock.take(directory);
+    const store = new FileStateStore(path.join(directory, "state.json"), lock, files);
+    try {
+      await store.read();
+      return store;
+    } catch (thrown) {
+      lock.release();
+      throw thrown;
+    }
+  }
+
+  async read(): Promise<DesiredState> {
+    const bytes = await this.#readBytes();
+    const state = bytes === undefined ? EMPTY_STATE : decodeState(bytes, this.#file);
+    if (state.revision < this.#newestSeen) {
+      const found = bytes === undefined ? "it is gone" : `found revision ${state.revision}`;
+      throw damaged(this.#file, `expected revision ${this.#newestSeen} or later, ${found}`);
+    }
+    this.#newestSeen = state.revision;
+    return state;
+  }
+
+  compareAndSet(
+    expectedRevision: number,
+    applications: readonly DesiredApplication[],
+  ): Promise<CompareAndSetResult> {
+    const result = this.#lastWrite.then(() => this.#write(expectedRevision, applications));
+    this.#lastWrite = result.catch(() => {});
+    return result;
+  }
+
+  watch(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await this.#lastWrite;
+    this.#lock.release();
+  }
+
+  async #write(
+    expectedRevision: number,
+    applications: readonly DesiredApplication[],
+  ): Promise<CompareAndSetResult> {
+    const there = await this.read();
+    if (there.revision !== expectedRevision) return { kind: "conflict", state: there };
+    const bytes = encodeState({ revision: expectedRevision + 1, applications });
+    if (bytes.length > MAX_STATE_BYTES) {
+      const message = `the desired state is ${bytes.length} bytes, expected at most ${MAX_STATE_BYTES}`;
+      throw new TuttiError("PayloadTooLarge", message, { started: "no" });
+    }
+    try {
+      await replaceFile(this.#file, bytes, this.#files);
+    } catch (thrown) {
+      throw this.#failed("written", thrown);
+    }
+    const state = await this.read();
+    for (const listener of this.#listeners) listener();
+    return { kind: "stored", state };
+  }
+
+  async #readBytes(): Promise<Buffer | undefined> {
+    try {
+      // Not read whole before it is known to be no other file, such as one that has no end.
+      const { size } = await stat(this.#file);
+      if (size > MAX_STATE_BYTES) throw damaged(this.#file, `it has ${size} bytes`);
+      return await readFile(this.#file);
+    } catch (thrown) {
+      if (thrown instanceof TuttiError) throw thrown;
+      if (codeOf(thrown) === "ENOENT") return undefined;
+      throw this.#failed("read", thrown);
+    }
+  }
+
+  #failed(what: "read" | "written", thrown: unknown): TuttiError {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    const code = NO_SPACE.includes(codeOf(thrown)) ? "StoreFull" : "StoreFailed";
+    return new TuttiError(code, `${this.#file} could not be ${what}: ${why}`, {
+      started: "no",
+      cause: thrown,
+    });
+  }
+}
+
+const codeOf = (thrown: unknown): unknown =>
+  thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
