@@ -14,7 +14,7 @@ const LEVELS = [
   ["router", "onnx", "features"],
   ["executor", "ingress", "admin"],
   ["controller"],
-  ["runtime"],
+  ["runtime", "config-file"],
   ["cli", "testing", "index.ts"],
 ];
 
@@ -26,7 +26,8 @@ const OWNED_PACKAGES = new Map([
   ["msgpackr", ["wire"]],
   ["commander", ["cli"]],
   ["prom-client", ["admin"]],
-  ["zod", ["admin"]],
+  ["zod", ["config", "config-file", "admin"]],
+  ["yaml", ["config-file"]],
 ]);
 
 /** Rooms without effects: no clock, no timer, no I/O. */
