@@ -42,8 +42,6 @@ export interface OutgoingFanout extends RequestScope {
   readonly args: readonly unknown[];
   /** A second attempt at a member, on another replica, may be made while the first is out. */
   readonly hedge: boolean;
-  /** Whether a member's answer can still matter: asked before a second attempt is made. Absent: it can. */
-  needs?(member: number): boolean;
   /** Called exactly once for each member (D1), or `onRows` in its place; never from inside `dispatchMany`. */
   onEnd(member: number, outcome: CallOutcome, stats: CallStats, place?: CallPlace): void;
   /** The member's value is some rows of a result that others share: nothing is cut out until it is wanted. */

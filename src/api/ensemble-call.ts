@@ -2,13 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace } from "../observe/call-group.ts";
-import {
-  beginTally,
-  type EnsembleTally,
-  ensembleOutlook,
-  isMemberNeeded,
-  tallyEnd,
-} from "../policy/ensemble-decision.ts";
+import { beginTally, type EnsembleTally, ensembleOutlook, tallyEnd } from "../policy/ensemble-decision.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
 import { belowQuorum, withReports } from "./below-quorum.ts";
@@ -144,11 +138,6 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     if (value !== undefined) return this.#answered(index, value as V, stats, place);
     const { tensors, firstRow, rows: count } = rows;
     this.onEnd(member, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats, place);
-  }
-
-  /** Of a member past the quorum no second attempt is made: it is waited for, and that is all. */
-  needs(member: number): boolean {
-    return !this.#done && isMemberNeeded(this.#tally, this.#plan.options.rules, this.#asked.members[member]!);
   }
 
   /** The request that this call is part of was given up. */

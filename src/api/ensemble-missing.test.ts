@@ -179,22 +179,6 @@ describe("hedging", () => {
     expect(await hedges({ hedge: true }, { hedge: false })).toEqual([false]);
     expect(await hedges({}, { hedge: true })).toEqual([true]);
   });
-
-  it("is of members that are needed: until the quorum, the required ones beyond it, and none when it is over", async () => {
-    const { all, port } = scorers([ok(1), ok(2), ok(3, 3), {}], { quorum: 2, required: ["m2"], hedge: true });
-    const answer = all.score(1).catch(() => {});
-    const needed = () => [0, 1, 2, 3].map((member) => port.fanouts[0]?.needs?.(member));
-    expect(needed()).toEqual([true, true, true, true]);
-    await new Promise(setImmediate);
-    expect(needed().slice(2)).toEqual([true, false]);
-    port.fanouts[0]!.onEnd(
-      3,
-      { ok: false, error: failure("PeerClosed").error! },
-      { queueUs: 0, runUs: 0, batchItems: 1 },
-    );
-    await answer;
-    expect(needed()).toEqual([false, false, false, false]);
-  });
 });
 
 describe("any ensemble, with any rules", () => {

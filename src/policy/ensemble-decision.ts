@@ -82,11 +82,6 @@ export function ensembleOutlook(tally: EnsembleTally, rules: EnsembleRules): Ens
   return isEnough ? "enough" : "wait";
 }
 
-/** Whether the answer of a member that is out is asked for by the rules still, or would only come on top. */
-export function isMemberNeeded(tally: EnsembleTally, rules: EnsembleRules, member: number): boolean {
-  return rules.required[member]! || tally.ok < rules.quorum || !weighsEnough(tally.okWeight, rules);
-}
-
 /** Whether that much weight is what the rules ask for. */
 export function weighsEnough(weight: number, { minWeight, totalWeight }: EnsembleRules): boolean {
   return weight >= minWeight - totalWeight * ROUNDING;

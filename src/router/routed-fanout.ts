@@ -248,12 +248,12 @@ class LanePart extends OutAttempt implements FanoutRequest {
 
   /** @returns when to look at it again. */
   #hedgeMember(part: number, one: PartMember, nowMs: number): number {
-    const { member, set, replica, predictedUs } = one;
+    const { set, replica, predictedUs } = one;
     const afterMs = this.#stragglers.hedgeAfterMs(set);
     const dueAtMs = this.#sentAtMs + afterMs;
     if (nowMs < dueAtMs) return dueAtMs;
     const slow = { set, replica, sentAtMs: this.#sentAtMs, predictedUs, deadlineAtMs: this.deadlineAtMs };
-    if (this.#fanout.call.needs?.(member) !== false && this.#stragglers.isSlow(slow, nowMs)) {
+    if (this.#stragglers.isSlow(slow, nowMs)) {
       if (!this.idempotent) this.#withdraw(part, one);
       else if (this.#stragglers.mayHedge(nowMs)) this.#startSecond(part, one, "hedge");
     }

@@ -483,19 +483,6 @@ describe("a call that may be hedged", () => {
     open()[0]!.end(ok("it had started"));
     expect([moved.outcomes, stays.outcomes]).toEqual([[ok("moved")], [ok("it had started")]]);
   });
-
-  it("is made once for a member past the quorum", async () => {
-    const { clock, link, fan, teach, open } = network();
-    await teach(60, 4);
-    fan({ ...hedged, needs: () => false });
-    await clock.advance(30);
-    expect(open()).toHaveLength(1);
-    for (const sent of open()) sent.end(ok(1));
-    fan({ ...hedged, needs: () => true });
-    await clock.advance(30);
-    expect(open()).toHaveLength(2);
-    expect(link("x1").withdrawn.length + link("x2").withdrawn.length).toBe(1);
-  });
 });
 
 describe("a call that is out twice", () => {

@@ -15,7 +15,8 @@ class Scorer {
   readonly #score: Ensemble<OnnxModel, number>;
 
   constructor(models: Handle<OnnxModel>[]) {
-    this.#score = ensemble(models, { combine: mean, hedge: true });
+    // Fewer would do, but what is there is waited for: then the last member makes the answer late as well as any other.
+    this.#score = ensemble(models, { combine: mean, quorum: 12, hedge: true });
   }
 
   async score({ x }: { x: number }) {
@@ -90,6 +91,14 @@ const runRows = (world: World): number => {
   return rows;
 };
 
+/** The replica that ran last: calls go to one of the two as long as all is well. */
+const inUse = (world: World, deployment: string): number => {
+  for (const decision of world.decisions.toReversed()) {
+    if (decision.kind === "run" && decision.deployment === deployment) return decision.replica;
+  }
+  throw new Error(`nothing ran in ${deployment}`);
+};
+
 describe("an ensemble of 15 members on two lanes", () => {
   const FROM_ITS_BEGINNING = { settleMs: 0, durationMs: 12_000 };
   const STEADY = { settleMs: 2_000, durationMs: 10_000 };
@@ -102,7 +111,7 @@ describe("an ensemble of 15 members on two lanes", () => {
       ["one lane is ten times slower", (world: World) => world.plant({ executor: "lane1", slowerBy: 10 })],
       [
         "one replica answers ten times later, and its lane is free",
-        (world: World) => world.plant({ deployment: "m3", replica: 1, answerMs: 30 }),
+        (world: World) => world.plant({ deployment: "m3", replica: inUse(world, "m3"), answerMs: 30 }),
       ],
     ] as const)(
       "has a p99 at least five times lower when %s, for at most 3 in 100 executions more",
