@@ -3,7 +3,15 @@ import type { HttpCall, HttpReply, HttpStreamHead } from "../api/http-call.ts";
 import type { Route } from "../api/http-routes.ts";
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { type BodyRead, BodyStream, bodyBytes, itemsFormat, itemsHead, streamItems } from "./http-stream.ts";
+import {
+  type BodyRead,
+  BodyStream,
+  bodyBytes,
+  itemsFormat,
+  itemsHead,
+  lastEventId,
+  streamItems,
+} from "./http-stream.ts";
 import type { ServedCall } from "./served-call.ts";
 import { isAsyncIterable } from "./served-stream.ts";
 
@@ -33,7 +41,8 @@ export async function answerHttp(
     const format = itemsFormat(headers["accept"]);
     // The head of a stream says nothing of its items: none is made for it.
     if (call.method === "HEAD") return { ...itemsHead(format, labels(served)), body: "" };
-    return streamItems(result, route.method, () => itemsHead(format, labels(served)));
+    const head = () => itemsHead(format, labels(served));
+    return streamItems(result, route.method, head, lastEventId(headers["last-event-id"]));
   }
   const text = JSON.stringify(result === undefined ? null : result);
   if (text === undefined)

@@ -76,6 +76,11 @@ class Items {
     yield undefined;
     return { total: 3 };
   }
+  async *degradesLater() {
+    yield 1;
+    context().degraded = true;
+    yield 2;
+  }
   async *endless() {
     try {
       for (;;) yield ++this.pulled;
@@ -125,8 +130,28 @@ describe("a routed method that is an async generator", () => {
     const { head, text } = await ask(new Items(), [route("three")], { headers }).all();
     expect(head).toMatchObject({ contentType: "text/event-stream; charset=utf-8", format: "events" });
     expect(text).toBe(
-      'data: {"a":1}\n\ndata: "two\\nlines"\n\ndata: null\n\nevent: end\ndata: {"total":3}\n\n',
+      'id: 1\ndata: {"a":1}\n\nid: 2\ndata: "two\\nlines"\n\nid: 3\ndata: null\n\n' +
+        'event: end\ndata: {"value":{"total":3},"degraded":true}\n\n',
     );
+  });
+
+  it("says by its last event what has become degraded since its head", async () => {
+    const headers = { accept: "text/event-stream" };
+    const { head, text } = await ask(new Items(), [route("degradesLater")], { headers }).all();
+    expect(head.degraded).toBe(false);
+    expect(text).toMatch(/\nevent: end\ndata: \{"value":null,"degraded":true\}\n\n$/);
+  });
+
+  it.each([
+    ["41", 42],
+    ["0", 1],
+    ["-1", 1],
+    ["another server's", 1],
+    ["99999999999999999999", 1],
+  ])("numbers its events on from what the client had last: %s", async (last, first) => {
+    const headers = { accept: "text/event-stream", "last-event-id": last };
+    const { text } = await ask(new Items(), [route("three")], { headers }).all();
+    expect(text.match(/^id: .*$/gm)).toEqual([0, 1, 2].map((more) => `id: ${first + more}`));
   });
 
   it("makes an item only when it may be sent (S2)", async () => {

@@ -1,4 +1,4 @@
-import type { HttpHead, HttpStreamHead, StreamFormat } from "../api/http-call.ts";
+import type { HttpHead, HttpStreamHead } from "../api/http-call.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 
 /** Larger pieces of a body are cut: the credit of a stream is counted in its chunks. */
@@ -31,13 +31,24 @@ export function itemsHead(
 }
 
 /**
+ * Events are numbered from 1, or from what the client had last on: it names that (`Last-Event-ID`) when it connects again
+ * after a stream was cut, so that a method may go on there. 0 when it names nothing, or what is none of ours.
+ */
+export const lastEventId = (header: string | undefined): number =>
+  header !== undefined && /^\d{1,15}$/.test(header) ? Number(header) : 0;
+
+/**
  * What a method yields as the body of an answer. The head comes with the first item, so that a method that fails before
  * it answers with an error's status.
+ *
+ * @param head made when the first item is there, and again at the end, for what is known only then.
+ * @param lastId the number before that of the first event.
  */
 export async function* streamItems(
   items: AsyncIterable<unknown>,
   name: string,
   head: () => HttpStreamHead,
+  lastId: number,
 ): AsyncGenerator<HttpStreamHead | Uint8Array, void> {
   const iterator = items[Symbol.asyncIterator]();
   let isOver = true;
@@ -46,22 +57,20 @@ export async function* streamItems(
     isOver = item.done === true;
     const first = head();
     yield first;
-    while (item.done !== true) {
-      yield* pieces(itemBytes(item.value, name, first.format));
+    for (let id = lastId + 1; item.done !== true; id++) {
+      const text = json(item.value, name);
+      yield* pieces(Buffer.from(first.format === "events" ? `id: ${id}\ndata: ${text}\n\n` : `${text}\n`));
       isOver = true;
       item = await iterator.next();
       isOver = item.done === true;
     }
-    if (first.format === "events")
-      yield* pieces(Buffer.from(`event: end\ndata: ${json(item.value, name)}\n\n`));
+    if (first.format === "events") {
+      const end = `{"value":${json(item.value, name)},"degraded":${head().degraded}}`;
+      yield* pieces(Buffer.from(`event: end\ndata: ${end}\n\n`));
+    }
   } finally {
     if (!isOver) await iterator.return?.();
   }
-}
-
-function itemBytes(value: unknown, name: string, format: StreamFormat): Uint8Array {
-  const text = json(value, name);
-  return Buffer.from(format === "events" ? `data: ${text}\n\n` : `${text}\n`);
 }
 
 function json(value: unknown, name: string): string {

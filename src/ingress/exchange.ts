@@ -52,6 +52,9 @@ const DECIDING: Phase = { kind: "deciding" };
 const ADMITTED: Phase = { kind: "admitted" };
 const ENDED: Phase = { kind: "ended" };
 const labelOf = ({ route, application }: CallPlan): string => route?.label ?? application.label;
+/** HTTP/1.0 has no chunks, after which they would come; Node throws when they are announced there. */
+const takesTrailers = ({ httpVersionMajor, httpVersionMinor, headers }: IncomingMessage): boolean =>
+  (httpVersionMajor > 1 || httpVersionMinor >= 1) && /\btrailers\b/i.test(String(headers.te));
 const CLIENT_GONE = new TuttiError("Cancelled", "the client went away");
 
 /**
@@ -272,9 +275,20 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const { timer, pending } = this.#phase;
     const { status, headers, degraded } = applicationOutgoing(this, answer, "");
     if (this.#closesConnection()) headers.push("connection", "close");
-    if (degraded) this.#services.counters.degraded++;
-    const writer: StreamWriter = new StreamWriter(this.#response, stream, (error) => {
-      if (this.#phase.kind === "streaming") this.#endStream(writer, error, status);
+    const { counters, clock, wheel, options } = this.#services;
+    if (degraded) counters.degraded++;
+    const writer: StreamWriter = new StreamWriter({
+      response: this.#response,
+      stream,
+      clock,
+      wheel,
+      heartbeatMs: options.streamHeartbeatMs,
+      takesTrailers: takesTrailers(this.#request),
+      onEnd: (end) => {
+        if (this.#phase.kind !== "streaming") return;
+        if (end.degraded && !degraded) counters.degraded++;
+        this.#endStream(writer, end.error, status, end.degraded);
+      },
     });
     // A stream gives its place back when its head is out: it waits for its reader from now on, and as many readers as the
     // limit is would else close the door for everybody.
@@ -284,10 +298,10 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     writer.begin(status, headers);
   }
 
-  #endStream(writer: StreamWriter, error: TuttiError | undefined, status = 200): void {
+  #endStream(writer: StreamWriter, error: TuttiError | undefined, status = 200, degraded = false): void {
     this.#end();
     const finished = () => this.#connection.finished(this);
-    if (error === undefined) writer.end(finished);
+    if (error === undefined) writer.end(degraded, finished);
     else writer.fail(error, this.id, finished);
     const counted = error === undefined ? status : statusOf(error);
     const elapsedMs = this.elapsedMs();
@@ -375,6 +389,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     if (phase.kind === "admitted") admission.left(this.#plan?.priority ?? "high", undefined, clock.now());
     else if (phase.kind !== "deciding" && phase.kind !== "ended") wheel.remove(phase.timer);
     if (phase.kind === "calling") this.#leave(phase.pending.waitedMs, phase.timer.atMs);
+    if (phase.kind === "streaming") phase.writer.leave();
     this.#phase = ENDED;
     counters.inFlight--;
   }

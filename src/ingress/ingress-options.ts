@@ -27,6 +27,8 @@ export interface IngressOptions {
   readonly keepAliveTimeoutMs?: number;
   /** How long a client may leave an answer unread before its connection is closed. Default 30 s. */
   readonly writeTimeoutMs?: number;
+  /** A stream of server-sent events that is silent for so long gets a comment, for the proxies on its way. 0: none. Default 15 s. */
+  readonly streamHeartbeatMs?: number;
   /** Open connections; further ones get a 503 and are closed. Default 10,000. */
   readonly maxConnections?: number;
   /** How long `drain` waits on idle keep-alive connections for requests already on their way. Default 250 ms. */
@@ -62,6 +64,7 @@ const INTEGERS = {
   bodyTimeoutMs: { fallback: 30_000, min: 10, max: LONGEST_MS / 2 },
   keepAliveTimeoutMs: { fallback: 72_000, min: 10, max: LONGEST_MS - 1000 },
   writeTimeoutMs: { fallback: 30_000, min: 10, max: LONGEST_MS },
+  streamHeartbeatMs: { fallback: 15_000, min: 0, max: LONGEST_MS },
   maxConnections: { fallback: 10_000, min: 1, max: 1_000_000 },
   drainGraceMs: { fallback: 250, min: 0, max: LONGEST_MS },
 } as const satisfies Record<string, IntegerRule>;
@@ -91,6 +94,7 @@ export function resolveIngressOptions(options: IngressOptions = {}): ResolvedIng
     bodyTimeoutMs: integer("bodyTimeoutMs"),
     keepAliveTimeoutMs: integer("keepAliveTimeoutMs"),
     writeTimeoutMs: integer("writeTimeoutMs"),
+    streamHeartbeatMs: integer("streamHeartbeatMs"),
     maxConnections: integer("maxConnections"),
     drainGraceMs: integer("drainGraceMs"),
   });

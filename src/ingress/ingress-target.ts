@@ -92,7 +92,14 @@ export interface EdgeStream {
 export interface EdgeStreamSink {
   onChunk(bytes: Uint8Array): void;
   /** Called exactly once, after the last part, unless the call is cancelled. */
-  onEnd(error: TuttiError | undefined): void;
+  onEnd(end: EdgeStreamEnd): void;
+}
+
+export interface EdgeStreamEnd {
+  /** Why it is not whole. */
+  readonly error: TuttiError | undefined;
+  /** As it is known now; the head could only say what was known before the first part. */
+  readonly degraded: boolean;
 }
 
 export interface PendingAnswer {

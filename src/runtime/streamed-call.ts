@@ -1,7 +1,13 @@
 import type { OutgoingStreamCall, PendingStream, RequestScope } from "../api/call-port.ts";
 import type { HttpReply, HttpStreamHead } from "../api/http-call.ts";
 import type { TuttiError } from "../errors/tutti-error.ts";
-import type { EdgeAnswer, EdgeStream, EdgeStreamSink, PendingAnswer } from "../ingress/ingress-target.ts";
+import type {
+  EdgeAnswer,
+  EdgeStream,
+  EdgeStreamEnd,
+  EdgeStreamSink,
+  PendingAnswer,
+} from "../ingress/ingress-target.ts";
 import { TakenCredit } from "../policy/stream-credit.ts";
 import type { Router } from "../router/router.ts";
 import type { CallOutcome, CallStats } from "../wire/messages.ts";
@@ -32,7 +38,7 @@ export class StreamedCall implements PendingAnswer, EdgeStream {
   #sink: EdgeStreamSink | undefined;
   /** What came before the edge was ready for it: the rest of the first frame. */
   #early: Uint8Array[] = [];
-  #end: { readonly error: TuttiError | undefined } | undefined;
+  #end: EdgeStreamEnd | undefined;
 
   constructor(router: Router, fields: CallFields) {
     const { promise, resolve, reject } = Promise.withResolvers<EdgeAnswer>();
@@ -62,7 +68,7 @@ export class StreamedCall implements PendingAnswer, EdgeStream {
     this.#sink = sink;
     for (const bytes of this.#early) sink.onChunk(bytes);
     this.#early = [];
-    if (this.#end !== undefined) sink.onEnd(this.#end.error);
+    if (this.#end !== undefined) sink.onEnd(this.#end);
   }
 
   taken(bytes: number): void {
@@ -83,8 +89,9 @@ export class StreamedCall implements PendingAnswer, EdgeStream {
   #onEnd(outcome: CallOutcome, stats: CallStats): void {
     this.waitedMs = waitedMsOf(stats);
     if (this.#head !== undefined) {
-      this.#end = { error: outcome.ok ? undefined : outcome.error };
-      this.#sink?.onEnd(this.#end.error);
+      const degraded = this.#head.degraded || stats.degraded === true;
+      this.#end = { error: outcome.ok ? undefined : outcome.error, degraded };
+      this.#sink?.onEnd(this.#end);
     } else if (outcome.ok) this.#resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
     else this.#reject(outcome.error);
   }

@@ -26,6 +26,9 @@ class TestStream implements EdgeStream {
   write(text: string): void {
     this.sink?.onChunk(Buffer.from(text));
   }
+  end(error?: TuttiError, degraded = false): void {
+    this.sink?.onEnd({ error, degraded });
+  }
 }
 
 async function openStream(format: EdgeStream["format"], options = {}, deadlineMs = 5000) {
@@ -53,10 +56,40 @@ describe("an answer that is a stream", () => {
     await client.untilText("one ");
     await waitFor(() => stream.takenBytes === 4, { what: "the first part to be taken" });
     stream.write("two");
-    stream.sink!.onEnd(undefined);
+    stream.end();
     expect(await client.ended).toBe("whole");
     expect([client.text, stream.takenBytes]).toEqual(["one two", 7]);
     expect(ingress.counts()).toMatchObject({ inFlight: 0, status2xx: 1, degraded: 1 });
+  });
+
+  test("says at its end what it is by then, where the client reads trailers", async () => {
+    const { port, stream, target, ingress } = await openStream("lines");
+    target.respond = async () => ({ ...OK, body: stream });
+    using client = StreamClient.get(port, "/offers/tower", { te: "trailers" });
+    expect(await client.headers).toMatchObject({ "x-tutti-degraded": "0", trailer: "x-tutti-degraded" });
+    stream.write("one\n");
+    stream.end(undefined, true);
+    expect(await client.ended).toBe("whole");
+    expect(await client.trailers).toEqual({ "x-tutti-degraded": "1" });
+    expect(ingress.counts().degraded).toBe(1);
+    using other = StreamClient.get(port, "/offers/tower");
+    expect(await other.headers).not.toHaveProperty("trailer");
+    stream.end(undefined, true);
+    await other.ended;
+    expect(await other.trailers).toEqual({});
+  });
+
+  test("announces no trailers to a client of HTTP/1.0, which has no place for them", async () => {
+    const { connect, stream } = await openStream("lines");
+    const client = await connect();
+    client.send("GET /offers/tower HTTP/1.0\r\nhost: a\r\nte: trailers\r\n\r\n");
+    await waitFor(() => stream.sink !== undefined, { what: "the stream to begin" });
+    stream.write("all of it");
+    stream.end();
+    const received = await client.closed();
+    expect(received).toMatch(/ 200 OK\r\n/);
+    expect(received).not.toMatch(/trailer/i);
+    expect(received).toMatch(/all of it$/);
   });
 
   test("is in flight until its end", async () => {
@@ -64,7 +97,7 @@ describe("an answer that is a stream", () => {
     using client = StreamClient.get(port, "/offers/tower");
     await client.status;
     expect(ingress.counts().inFlight).toBe(1);
-    stream.sink!.onEnd(undefined);
+    stream.end();
     expect(ingress.counts().inFlight).toBe(0);
   });
 
@@ -88,26 +121,49 @@ describe("an answer that is a stream", () => {
   test.each([
     [
       "events",
-      /^one\nevent: error\ndata: \{"error":\{"code":"Unavailable","message":"away","requestId":".*"\}\}\n\n$/,
+      /^one\n\nevent: error\ndata: \{"error":\{"code":"Unavailable","message":"away","requestId":".*"\}\}\n\n$/,
     ],
     ["lines", /^one\n\{"error":\{"code":"Unavailable","message":"away","requestId":".*"\}\}\n$/],
   ] as const)("ends with its error in its own form: %s", async (format, expected) => {
     const { port, stream, ingress, lines } = await openStream(format);
     using client = StreamClient.get(port, "/offers/tower");
     await client.status;
-    stream.write("one\n");
-    stream.sink!.onEnd(new TuttiError("Unavailable", "away"));
+    stream.write(format === "events" ? "one\n\n" : "one\n");
+    stream.end(new TuttiError("Unavailable", "away"));
     expect(await client.ended).toBe("whole");
     expect(client.text).toMatch(expected);
     expect(ingress.counts()).toMatchObject({ status2xx: 0, status5xx: 1, inFlight: 0 });
     expect(lines.map(({ fields }) => fields["code"])).toEqual(["Unavailable"]);
   });
 
+  test("of events is kept alive through its silence", async () => {
+    const { port, stream } = await openStream("events", { streamHeartbeatMs: 10 });
+    using client = StreamClient.get(port, "/offers/tower");
+    await client.untilText(": heartbeat\n\n: heartbeat\n\n");
+    stream.write("id: 1\ndata: 1\n\n");
+    stream.end();
+    expect(await client.ended).toBe("whole");
+    expect(client.text.replaceAll(": heartbeat\n\n", "")).toBe("id: 1\ndata: 1\n\n");
+  });
+
+  test.each([
+    ["events", /^id: 1\ndata: \{"half\nevent: error\ndata: \{"error":\{"code":"Unavailable",.*\}\}\n\n$/],
+    ["lines", /^\{"half\n\{"error":\{"code":"Unavailable",.*\}\}\n$/],
+  ] as const)("that ends in the midst of an item says so apart from it: %s", async (format, expected) => {
+    const { port, stream } = await openStream(format);
+    using client = StreamClient.get(port, "/offers/tower");
+    await client.status;
+    stream.write(format === "events" ? 'id: 1\ndata: {"half' : '{"half');
+    stream.end(new TuttiError("Unavailable", "away"));
+    expect(await client.ended).toBe("whole");
+    expect(client.text).toMatch(expected);
+  });
+
   test("tells nothing of a bug but its code", async () => {
     const { port, stream } = await openStream("lines");
     using client = StreamClient.get(port, "/offers/tower");
     await client.status;
-    stream.sink!.onEnd(new TuttiError("ApplicationError", "password is 1234"));
+    stream.end(new TuttiError("ApplicationError", "password is 1234"));
     await client.ended;
     expect(client.text).toContain("ApplicationError");
     expect(client.text).not.toContain("1234");
@@ -119,7 +175,7 @@ describe("an answer that is a stream", () => {
     await client.status;
     stream.write("half");
     await client.untilText("half");
-    stream.sink!.onEnd(new TuttiError("ApplicationError", "a bug"));
+    stream.end(new TuttiError("ApplicationError", "a bug"));
     expect(await client.ended).toBe("cut");
   });
 
@@ -135,7 +191,7 @@ describe("an answer that is a stream", () => {
     });
     expect([target.cancelled.length, ingress.counts().deadlineExceeded]).toEqual([1, 1]);
     // What the cancelled call says then is not written.
-    stream.sink!.onEnd(new TuttiError("Cancelled", "as asked"));
+    stream.end(new TuttiError("Cancelled", "as asked"));
     stream.write("more");
     expect(ingress.counts().inFlight).toBe(0);
   });
@@ -147,7 +203,7 @@ describe("an answer that is a stream", () => {
       await client.status;
     }
     await waitFor(() => target.cancelled.length === 1, { what: "the cancellation" });
-    stream.sink!.onEnd(new TuttiError("Cancelled", "as asked"));
+    stream.end(new TuttiError("Cancelled", "as asked"));
     expect(ingress.counts()).toMatchObject({ cancelled: 1, inFlight: 0, status2xx: 0 });
   });
 
@@ -176,7 +232,7 @@ describe("an answer that is a stream", () => {
     stream.write("one ");
     await client.untilText("one ");
     stream.write("two");
-    stream.sink!.onEnd(undefined);
+    stream.end();
     expect(await client.ended).toBe("whole");
     expect(client.text).toBe("one two");
     expect(await drained).toEqual({ requestsLeft: 0, connectionsLeft: 0 });
@@ -193,7 +249,7 @@ describe("an answer that is a stream", () => {
       expect(await reader.status).toBe(200);
     }
     expect(ingress.counts()).toMatchObject({ admittedInFlight: 0, inFlight: 5, refusedHigh: 0 });
-    stream.sink!.onEnd(undefined);
+    stream.end();
     for (const reader of readers) reader[Symbol.dispose]();
     await waitFor(() => ingress.counts().inFlight === 0, { what: "every stream to end" });
     expect(ingress.counts().admittedInFlight).toBe(0);

@@ -54,13 +54,15 @@ describe.each([
   test("come as events where the client takes them, the end with what was returned", async () => {
     const { headers, text } = await client.get("/count?to=2", { headers: EVENTS });
     expect(headers["content-type"]).toBe("text/event-stream; charset=utf-8");
-    expect(text).toBe('data: {"i":1}\n\ndata: {"i":2}\n\nevent: end\ndata: {"sum":3}\n\n');
+    expect(text).toBe(
+      'id: 1\ndata: {"i":1}\n\nid: 2\ndata: {"i":2}\n\nevent: end\ndata: {"value":{"sum":3},"degraded":false}\n\n',
+    );
   });
 
   test("of nothing have a head and an end", async () => {
     expect(await client.get("/count?to=0")).toMatchObject({ status: 200, text: "" });
     expect((await client.get("/count?to=0", { headers: EVENTS })).text).toBe(
-      'event: end\ndata: {"sum":0}\n\n',
+      'event: end\ndata: {"value":{"sum":0},"degraded":false}\n\n',
     );
   });
 
@@ -109,7 +111,7 @@ describe.each([
     const later = await client.get("/failing?after=2&how=http", { headers: EVENTS });
     expect(later.status).toBe(200);
     expect(later.text).toMatch(
-      /^data: 0\n\ndata: 1\n\nevent: error\ndata: \{"error":\{"code":"conflict","message":"it cannot be",/,
+      /^id: 1\ndata: 0\n\nid: 2\ndata: 1\n\nevent: error\ndata: \{"error":\{"code":"conflict","message":"it cannot be",/,
     );
   });
 
@@ -161,7 +163,9 @@ describe("docs/guides/streaming.md", () => {
     const lines = await client.post("/answer", body);
     expect(lines.text).toBe('{"word":"one"}\n{"word":"at"}\n{"word":"a"}\n{"word":"time"}\n');
     const events = await client.post("/answer", body, { headers: EVENTS });
-    expect(events.text).toContain('data: {"word":"time"}\n\nevent: end\ndata: {"words":4}\n\n');
+    expect(events.text).toContain(
+      'id: 4\ndata: {"word":"time"}\n\nevent: end\ndata: {"value":{"words":4},"degraded":false}\n\n',
+    );
     await waitFor(() => node.stdout.includes("4 words were read"), { what: "the generator's last word" });
     await node.stopped();
   });

@@ -45,6 +45,11 @@ export class StreamClient implements Disposable {
     return this.#response.then(({ headers }) => headers);
   }
 
+  /** What came after the body; complete when it has ended. */
+  get trailers(): Promise<NodeJS.Dict<string>> {
+    return this.#response.then(({ trailers }) => trailers);
+  }
+
   /** Begins to read after all. */
   async read(): Promise<void> {
     this.#read(await this.#response);
