@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkKeys, finiteNumber } from "../config/check-options.ts";
+import { APPLICATION_NAME, ROUTE } from "../config/names.ts";
 import {
   type ResolvedRoutingOptions,
   type RoutingOptions,
@@ -59,13 +60,13 @@ const OPTION_NAMES = ["name", "route", "version", "deadlineMs", "ingress", "http
 export function application<T>(options: ApplicationOptions<T>): Application {
   checkKeys("application", options, OPTION_NAMES);
   const { name, route = "/", version = "1" } = options;
-  if (typeof name !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+  if (typeof name !== "string" || !APPLICATION_NAME.test(name)) {
     throw new TuttiError(
       "InvalidOptions",
       `application: name must be 1 to 64 letters, digits, . _ or -, got ${name}`,
     );
   }
-  if (!/^(\/[A-Za-z0-9._~-]+)*\/?$/.test(route) || !route.startsWith("/")) {
+  if (!ROUTE.test(route)) {
     throw new TuttiError(
       "InvalidOptions",
       `application ${name}: route must be a path such as /offers, got ${route}`,

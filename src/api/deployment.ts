@@ -3,6 +3,7 @@ import {
   type DeploymentOptions,
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
+import { DEPLOYMENT_NAME } from "../config/names.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type BoundDeployment, bindDeployment, type DeployableClass } from "./binding.ts";
 import { methodNames } from "./method-names.ts";
@@ -24,8 +25,6 @@ export interface Deployment<C> {
   /** Gives the class its constructor arguments; bound deployments stand for handles of them. */
   bind(...args: BindArguments<C>): BoundDeployment<InstanceOf<C>>;
 }
-
-const NAME_PATTERN = /^[A-Za-z0-9_$][A-Za-z0-9_.$-]{0,127}$/;
 
 /**
  * A class as a deployment, scaled by itself.
@@ -65,7 +64,7 @@ export function deployment<C extends new (...args: never) => object>(
 }
 
 export function checkDeploymentName(name: unknown): string {
-  if (typeof name === "string" && NAME_PATTERN.test(name)) return name;
+  if (typeof name === "string" && DEPLOYMENT_NAME.test(name)) return name;
   throw new TuttiError(
     "InvalidOptions",
     `deployment: a name has 1 to 128 letters, digits, dots, dashes or underscores, got ${JSON.stringify(name)}; ` +

@@ -76,6 +76,15 @@ export const MODEL_DEFAULTS: KindDefaults = { maxOngoingRequests: 4096, memoryMb
 /** Node's timers fire at once when they are told more. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** What numbers may be, here and in a config file. */
+export const DEPLOYMENT_BOUNDS = {
+  maxOngoingRequests: { min: 1, max: 1_000_000 },
+  maxQueueMs: { min: 1 },
+  memoryMb: { min: 0 },
+  healthCheckMs: { min: 10, max: MAX_TIMER_MS },
+  gracefulShutdownMs: { min: 0 },
+} as const;
+
 /** @throws TuttiError `InvalidOptions` naming the option, what was expected and what was found. */
 export function resolveDeploymentOptions(
   name: string,
@@ -91,32 +100,29 @@ export function resolveDeploymentOptions(
     replicas: resolveReplicas(at("replicas"), options.replicas),
     maxOngoingRequests: wholeNumber(at("maxOngoingRequests"), options.maxOngoingRequests, {
       default: defaults.maxOngoingRequests,
-      min: 1,
-      max: 1_000_000,
+      ...DEPLOYMENT_BOUNDS.maxOngoingRequests,
     }),
     maxQueueMs:
       maxQueueMs === undefined
         ? undefined
-        : finiteNumber(at("maxQueueMs"), maxQueueMs, { default: 0, min: 1 }),
+        : finiteNumber(at("maxQueueMs"), maxQueueMs, { default: 0, ...DEPLOYMENT_BOUNDS.maxQueueMs }),
     memoryMb: finiteNumber(at("resources.memoryMb"), resources.memoryMb, {
       default: defaults.memoryMb,
-      min: 0,
+      ...DEPLOYMENT_BOUNDS.memoryMb,
     }),
     compute: resolveBoolean(at("compute"), options.compute),
     userConfig: options.userConfig,
     healthCheckPeriodMs: finiteNumber(at("healthCheck.periodMs"), healthCheck.periodMs, {
       default: 10_000,
-      min: 10,
-      max: MAX_TIMER_MS,
+      ...DEPLOYMENT_BOUNDS.healthCheckMs,
     }),
     healthCheckTimeoutMs: finiteNumber(at("healthCheck.timeoutMs"), healthCheck.timeoutMs, {
       default: 30_000,
-      min: 10,
-      max: MAX_TIMER_MS,
+      ...DEPLOYMENT_BOUNDS.healthCheckMs,
     }),
     gracefulShutdownMs: finiteNumber(at("gracefulShutdownMs"), options.gracefulShutdownMs, {
       default: 20_000,
-      min: 0,
+      ...DEPLOYMENT_BOUNDS.gracefulShutdownMs,
     }),
     idempotent: resolveIdempotent(at("idempotent"), idempotent, defaults.idempotent),
   });

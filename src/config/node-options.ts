@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { checkKeys, finiteNumber, wholeNumber } from "./check-options.ts";
+import { checkKeys, finiteNumber, type NumberBounds, wholeNumber } from "./check-options.ts";
 
 /** How one node runs its executors. */
 export interface NodeOptions {
@@ -29,37 +29,33 @@ export interface NodeOptions {
 
 export type ResolvedNodeOptions = Readonly<Required<NodeOptions>>;
 
-const NAMES = [
-  "lanes",
-  "codeExecutors",
-  "spares",
-  "laneNiceness",
-  "heartbeatTimeoutMs",
-  "loadingTimeoutMs",
-  "executorMemoryLimitMb",
-  "drainTimeoutMs",
-];
+/** Defaults, and what numbers may be, here and in a config file. */
+export const NODE_BOUNDS = {
+  lanes: { default: availableParallelism(), min: 1, max: 256, isWhole: true },
+  codeExecutors: { default: 2, min: 1, max: 64, isWhole: true },
+  spares: { default: 1, min: 0, max: 16, isWhole: true },
+  laneNiceness: { default: 5, min: 0, max: 19, isWhole: true },
+  heartbeatTimeoutMs: { default: 1000, min: 250, isWhole: false },
+  loadingTimeoutMs: { default: 120_000, min: 1000, isWhole: false },
+  executorMemoryLimitMb: { default: 4096, min: 128, isWhole: false },
+  drainTimeoutMs: { default: 20_000, min: 0, isWhole: false },
+} as const satisfies Record<keyof NodeOptions, NumberBounds & { readonly isWhole: boolean }>;
 
 /** @throws TuttiError `InvalidOptions` naming the option, what was expected and what was found. */
 export function resolveNodeOptions(options: NodeOptions = {}): ResolvedNodeOptions {
-  checkKeys("node", options, NAMES);
+  checkKeys("node", options, Object.keys(NODE_BOUNDS));
+  const number = (name: keyof NodeOptions): number => {
+    const bounds = NODE_BOUNDS[name];
+    return (bounds.isWhole ? wholeNumber : finiteNumber)(`node: ${name}`, options[name], bounds);
+  };
   return Object.freeze({
-    lanes: wholeNumber("node: lanes", options.lanes, { default: availableParallelism(), min: 1, max: 256 }),
-    codeExecutors: wholeNumber("node: codeExecutors", options.codeExecutors, { default: 2, min: 1, max: 64 }),
-    spares: wholeNumber("node: spares", options.spares, { default: 1, min: 0, max: 16 }),
-    laneNiceness: wholeNumber("node: laneNiceness", options.laneNiceness, { default: 5, min: 0, max: 19 }),
-    heartbeatTimeoutMs: finiteNumber("node: heartbeatTimeoutMs", options.heartbeatTimeoutMs, {
-      default: 1000,
-      min: 250,
-    }),
-    loadingTimeoutMs: finiteNumber("node: loadingTimeoutMs", options.loadingTimeoutMs, {
-      default: 120_000,
-      min: 1000,
-    }),
-    executorMemoryLimitMb: finiteNumber("node: executorMemoryLimitMb", options.executorMemoryLimitMb, {
-      default: 4096,
-      min: 128,
-    }),
-    drainTimeoutMs: finiteNumber("node: drainTimeoutMs", options.drainTimeoutMs, { default: 20_000, min: 0 }),
+    lanes: number("lanes"),
+    codeExecutors: number("codeExecutors"),
+    spares: number("spares"),
+    laneNiceness: number("laneNiceness"),
+    heartbeatTimeoutMs: number("heartbeatTimeoutMs"),
+    loadingTimeoutMs: number("loadingTimeoutMs"),
+    executorMemoryLimitMb: number("executorMemoryLimitMb"),
+    drainTimeoutMs: number("drainTimeoutMs"),
   });
 }

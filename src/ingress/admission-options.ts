@@ -30,14 +30,26 @@ export interface ResolvedAdmissionOptions extends Required<Omit<AdmissionOptions
   readonly maxInFlight: number | undefined;
 }
 
+/** What numbers may be, here and in a config file. */
+export const ADMISSION_BOUNDS = {
+  maxQueueMs: { min: 1, max: 60_000 },
+  maxInFlight: { min: 2, max: 1_000_000 },
+  minInFlight: { min: 2, max: 10_000 },
+  lowPriorityShare: { min: 0, max: 1 },
+  leanShare: { min: 0, max: 1 },
+  holdMs: { min: 0, max: 60_000 },
+} as const;
+
+const { maxQueueMs, maxInFlight, minInFlight, holdMs } = ADMISSION_BOUNDS;
+
 const FIELDS: Fields<ResolvedAdmissionOptions> = {
   enabled: flag(true),
-  maxQueueMs: duration(1, 60_000, 50),
-  maxInFlight: optional(wholeNumber(2, 1_000_000, 0)),
-  minInFlight: wholeNumber(2, 10_000, 4),
+  maxQueueMs: duration(maxQueueMs.min, maxQueueMs.max, 50),
+  maxInFlight: optional(wholeNumber(maxInFlight.min, maxInFlight.max, 0)),
+  minInFlight: wholeNumber(minInFlight.min, minInFlight.max, 4),
   lowPriorityShare: fraction(0.9),
   leanShare: fraction(0.75),
-  holdMs: duration(0, 60_000, 1000),
+  holdMs: duration(holdMs.min, holdMs.max, 1000),
 };
 
 /** @throws TuttiError `InvalidOptions`, naming the option, what was expected and what was found. */

@@ -54,14 +54,15 @@ interface IntegerRule {
 const LONGEST_MS = 2 ** 31 - 1;
 const LARGEST_BYTES = 2 ** 30;
 
-const INTEGERS = {
+/** Defaults, and what numbers may be, here and in a config file. */
+export const INGRESS_INTEGERS = {
   port: { fallback: 8000, min: 0, max: 65_535 },
   maxBodyBytes: { fallback: 1024 * 1024, min: 1, max: LARGEST_BYTES },
   maxJsonDepth: { fallback: 32, min: 1, max: 1000 },
   maxHeaderBytes: { fallback: 16 * 1024, min: 256, max: LARGEST_BYTES },
   maxUrlBytes: { fallback: 8 * 1024, min: 16, max: LARGEST_BYTES },
-  headersTimeoutMs: { fallback: 10_000, min: 10, max: LONGEST_MS / 2 },
-  bodyTimeoutMs: { fallback: 30_000, min: 10, max: LONGEST_MS / 2 },
+  headersTimeoutMs: { fallback: 10_000, min: 10, max: Math.floor(LONGEST_MS / 2) },
+  bodyTimeoutMs: { fallback: 30_000, min: 10, max: Math.floor(LONGEST_MS / 2) },
   keepAliveTimeoutMs: { fallback: 72_000, min: 10, max: LONGEST_MS - 1000 },
   writeTimeoutMs: { fallback: 30_000, min: 10, max: LONGEST_MS },
   streamHeartbeatMs: { fallback: 15_000, min: 0, max: LONGEST_MS },
@@ -69,8 +70,8 @@ const INTEGERS = {
   drainGraceMs: { fallback: 250, min: 0, max: LONGEST_MS },
 } as const satisfies Record<string, IntegerRule>;
 
-const ACCESS_LOG_LEVELS: readonly AccessLogLevel[] = ["off", "debug", "info"];
-const KNOWN: readonly string[] = ["host", "accessLog", "admission", ...Object.keys(INTEGERS)];
+export const ACCESS_LOG_LEVELS = ["off", "debug", "info"] as const satisfies readonly AccessLogLevel[];
+const KNOWN: readonly string[] = ["host", "accessLog", "admission", ...Object.keys(INGRESS_INTEGERS)];
 
 /** @throws TuttiError `InvalidOptions`, naming the option, what was expected and what came. */
 export function resolveIngressOptions(options: IngressOptions = {}): ResolvedIngressOptions {
@@ -80,7 +81,8 @@ export function resolveIngressOptions(options: IngressOptions = {}): ResolvedIng
   const { host = "127.0.0.1", accessLog = "off" } = options;
   if (typeof host !== "string" || host.trim() === "") fail("host", "an address or host name", host);
   if (!ACCESS_LOG_LEVELS.includes(accessLog)) fail("accessLog", ACCESS_LOG_LEVELS.join(" | "), accessLog);
-  const integer = (name: keyof typeof INTEGERS) => checkInteger(name, options[name], INTEGERS[name]);
+  const integer = (name: keyof typeof INGRESS_INTEGERS) =>
+    checkInteger(name, options[name], INGRESS_INTEGERS[name]);
   return Object.freeze({
     host,
     accessLog,
