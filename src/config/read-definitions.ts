@@ -65,7 +65,7 @@ function toDefinition(written: WrittenDefinition, base: string): ApplicationDefi
     ...(route === undefined ? {} : { route: withoutEnd(route) }),
     ...(version === undefined ? {} : { version }),
     traffic: toTraffic(traffic),
-    deployments: deployments as Record<string, DeploymentOverrides>,
+    deployments: withoutEmpty(deployments as Record<string, DeploymentOverrides>),
   };
 }
 
@@ -84,3 +84,7 @@ function toTraffic({ steps = [], gates = {} }: NonNullable<WrittenDefinition["tr
 
 /** `/offers/` and `/offers` are one route. */
 const withoutEnd = (route: string): string => (route === "/" ? route : route.replace(/\/$/, ""));
+
+/** An entry that says nothing is none. */
+const withoutEmpty = (deployments: Readonly<Record<string, DeploymentOverrides>>) =>
+  Object.fromEntries(Object.entries(deployments).filter(([, options]) => Object.keys(options).length > 0));
