@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { definitions, desiredApplications } from "../../test/policy/definitions.ts";
 import { adoptDefinitions, definitionOf } from "./adopt-definitions.ts";
-import { definitions, desiredApplications } from "./definitions.fake.ts";
 import { type ApplicationDefinition, DEFAULT_TRAFFIC, MAX_HISTORY } from "./desired-state.ts";
 import { isSameCode, isSameDefinition, preview } from "./preview.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { definitions } from "./definitions.fake.ts";
+import { definitions } from "../../test/policy/definitions.ts";
 import { type ApplicationDefinition, DEFAULT_TRAFFIC, type DesiredApplication } from "./desired-state.ts";
 import { type Change, preview } from "./preview.ts";
 

@@ -1,5 +1,10 @@
 import fc from "fast-check";
-import type { ApplicationDefinition, DesiredApplication, Json, JsonObject } from "./desired-state.ts";
+import type {
+  ApplicationDefinition,
+  DesiredApplication,
+  Json,
+  JsonObject,
+} from "../../src/policy/desired-state.ts";
 
 /** Few values of each, so that two random definitions often have much in common. */
 
