@@ -29,7 +29,9 @@ const node = await startNode({
   },
   onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
 });
-say(`${node.graph.name} is ready: as asked, at http://${node.address.host}:${node.address.port}/`);
+say(
+  `${node.applications()[0]?.name} is ready: as asked, at http://${node.address.host}:${node.address.port}/`,
+);
 process.on("SIGTERM", async () => {
   await node.drain();
   await node.close();

@@ -1,4 +1,5 @@
 import type { ExecutorPlaceMetrics, ProcessUsage } from "../observe/node-metrics.ts";
+import { APPLICATION_STATUSES } from "../policy/application-status.ts";
 import { type MetricDefinition, single } from "./metric-definition.ts";
 
 const STATES = ["filling", "ready", "waiting", "stopped"];
@@ -53,9 +54,26 @@ export const CONTROL_METRICS: readonly MetricDefinition[] = [
     type: "gauge",
     name: "tutti_application_info",
     labels: ["application", "version"],
-    help: "1 for the application that is served.",
-    read: ({ application }) =>
-      application === undefined ? [] : [[{ application: application.name, version: application.version }, 1]],
+    help: "1 for each version that gets requests.",
+    read: ({ versions }) => versions.map(({ application, version }) => [{ application, version }, 1]),
+  },
+  {
+    type: "gauge",
+    name: "tutti_version_traffic_fraction",
+    labels: ["application", "version"],
+    help: "Share of its application's requests that a version gets.",
+    read: ({ versions }) =>
+      versions.map(({ application, version, weight }) => [{ application, version }, weight]),
+  },
+  {
+    type: "gauge",
+    name: "tutti_application_status",
+    labels: ["application", "status"],
+    help: "1 for the status that an application has, 0 for the others.",
+    read: ({ applications }) =>
+      applications.flatMap(({ application, status }) =>
+        APPLICATION_STATUSES.map((one) => [{ application, status: one }, one === status ? 1 : 0] as const),
+      ),
   },
   {
     type: "gauge",

@@ -5,12 +5,15 @@ import type {
   executorReport,
   nodeStatus,
   replicaStatus,
+  versionStatus,
 } from "./status-schema.ts";
 
 /** A node as it is now. */
 export type NodeStatus = z.infer<typeof nodeStatus>;
 
 export type ApplicationStatus = z.infer<typeof applicationStatus>;
+
+export type VersionStatus = z.infer<typeof versionStatus>;
 
 export type DeploymentStatus = z.infer<typeof deploymentStatus>;
 

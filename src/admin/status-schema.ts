@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ENDINGS, STAGES } from "../observe/call-counters.ts";
+import { APPLICATION_STATUSES } from "../policy/application-status.ts";
 
 /**
  * What `GET /api/status` answers, as JSON. The types of `node-status.ts` are those of these schemas, and so is what
@@ -36,13 +37,43 @@ export const deploymentStatus = z
   })
   .readonly();
 
+export const versionStatus = z
+  .strictObject({
+    version: z.string(),
+    state: z
+      .enum(["starting", "failed", "ready", "serving", "draining", "ending"])
+      .describe("`ready` is one that gets no requests yet."),
+    weight: z.number().min(0).max(1).describe("Its share of the application's requests."),
+    openRequests: count().describe("Requests that came to it and have not ended."),
+    deployments: z.array(deploymentStatus).readonly(),
+    error: z.string().optional().describe("Why it could not be started, or its options not be changed."),
+    attempts: count().optional().describe("How often it was tried, if it failed."),
+    retryInMs: ms().optional().describe("When it is tried again."),
+  })
+  .readonly();
+
 export const applicationStatus = z
   .strictObject({
     name: z.string(),
-    version: z.string(),
+    version: z.string().describe("Of the version that has the traffic, or most of it."),
     route: z.string(),
     deadlineMs: ms(),
-    deployments: z.array(deploymentStatus).readonly(),
+    status: z.enum(APPLICATION_STATUSES),
+    reason: z.string().describe("Why it is so; empty when there is nothing to say."),
+    deployments: z.array(deploymentStatus).readonly().describe("Of that version."),
+    versions: z.array(versionStatus).readonly(),
+    rollout: z
+      .strictObject({
+        from: z.string(),
+        to: z.string(),
+        step: count().describe("From 1; one more than there are steps when the new version has all."),
+        steps: count(),
+        weight: z.number().min(0).max(1).describe("The new version's share."),
+        stepAgeMs: ms(),
+      })
+      .readonly()
+      .optional()
+      .describe("Absent while no version takes over from another."),
   })
   .readonly();
 
@@ -96,9 +127,10 @@ export const nodeStatus = z
     uptimeMs: ms(),
     ready: z.boolean(),
     reason: z.string().describe("Why it is not ready; empty when it is."),
-    application: applicationStatus
-      .optional()
-      .describe("Absent until the application's module has been read."),
+    applications: z
+      .array(applicationStatus)
+      .readonly()
+      .describe("Those that are wanted, and those that are going."),
     executors: z.array(executorReport).readonly(),
     calls: callCounts.describe(
       "Of all processes together. Executors that have ended are not in it any more.",

@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { Paint, Tone } from "../admin/describe-status.ts";
+import type { Paint, Tone } from "../admin/describe-table.ts";
 
 const STYLES = {
   good: "green",

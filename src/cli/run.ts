@@ -3,7 +3,8 @@ import path from "node:path";
 import { Command, Option } from "commander";
 import pino from "pino";
 import type { AdminOptions } from "../admin/admin-options.ts";
-import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
+import type { ControllerEvent } from "../controller/version-port.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type RunningNode, startNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
@@ -169,19 +170,22 @@ async function run(modulePath: string, flags: RunFlags): Promise<void> {
   }
 }
 
-function sayReady({ graph, address, admin }: RunningNode, tookMs: number): void {
+function sayReady({ applications, address, admin }: RunningNode, tookMs: number): void {
   if (admin !== undefined) say(`admin API at ${urlOf(admin)}/api/status`);
-  const models = graph.deployments.filter(({ kind }) => kind === "model").length;
-  const classes = graph.deployments.length - models;
-  say(
-    `${graph.name} ${graph.version} is ready: ${count(classes, "class", "classes")} and ${count(models, "model", "models")}, ` +
-      `after ${(tookMs / 1000).toFixed(1)} s, at ${urlOf(address)}${graph.route}`,
-  );
+  for (const { name, version, route = "", versions } of applications()) {
+    const deployments = versions.find(({ weight }) => weight > 0)?.runner?.deployments() ?? [];
+    const models = deployments.filter(({ kind }) => kind === "model").length;
+    const classes = deployments.length - models;
+    say(
+      `${name} ${version} is ready: ${count(classes, "class", "classes")} and ${count(models, "model", "models")}, ` +
+        `after ${(tookMs / 1000).toFixed(1)} s, at ${urlOf(address)}${route}`,
+    );
+  }
 }
 
 const count = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
-function tell(event: RunnerEvent): void {
+function tell(event: RunnerEvent | ControllerEvent): void {
   if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
   else if (event.type === "unhealthy")
     say(`${event.slot}: executor ${event.executor} has replicas replaced: ${event.reason}`);

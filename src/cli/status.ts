@@ -21,7 +21,7 @@ const EXAMPLES = `
 Examples:
   $ tutti status
   $ tutti status --url http://127.0.0.1:9002
-  $ tutti status --json | jq '.application.deployments[] | select(.state != "ready")'
+  $ tutti status --json | jq '.applications[].deployments[] | select(.state != "ready")'
   $ until tutti status > /dev/null; do sleep 1; done      # wait until it is ready
 
 Exit codes: 0 ready, 1 failed, 2 wrong option, 6 not ready, 7 no node answers.`;

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ApplicationGraph, ClassSpec, ModelSpec } from "../api/graph.ts";
 import {
@@ -7,7 +8,17 @@ import {
   resolveDeploymentOptions,
 } from "../config/deployment-options.ts";
 import { resolveRoutingOptions } from "../config/routing-options.ts";
-import { type Plan, planSlots, toHostSpec, toRoutes } from "./plan.ts";
+import {
+  classWishes,
+  modelWishes,
+  type PlanLimits,
+  type Pool,
+  planChange,
+  toRoutes,
+  type Wish,
+} from "./plan.ts";
+import type { Slot } from "./slot.ts";
+import { SlotNames } from "./slot-names.ts";
 
 const model = (name: string, options: DeploymentOptions = {}): ModelSpec => ({
   kind: "model",
@@ -38,8 +49,29 @@ const graphOf = (...deployments: (ModelSpec | ClassSpec)[]): ApplicationGraph =>
 
 const LIMITS = { lanes: 2, codeExecutors: 2, laneMemoryMb: 1000 };
 
+const NO_HASHES: ReadonlyMap<string, string> = new Map();
+
+const pool = (kind: Slot["kind"], limits: PlanLimits, names: SlotNames, slots: Pool["slots"] = []): Pool => ({
+  kind,
+  slots,
+  maxShared: kind === "model" ? limits.lanes : limits.codeExecutors,
+  memoryMb: limits.laneMemoryMb,
+  nameAfter: (prefix) => names.take(prefix),
+});
+
+/** All that an application needs where nothing is yet. */
+function planSlots(graph: ApplicationGraph, limits: PlanLimits) {
+  const names = new SlotNames();
+  const code = planChange(classWishes(graph), pool("code", limits, names));
+  const models = planChange(modelWishes(graph, NO_HASHES), pool("model", limits, names));
+  return {
+    slots: [...code.slots, ...models.slots],
+    unplaced: [...code.unplaced, ...models.unplaced],
+  };
+}
+
 /** `slot: deployment#index …`, one line for each slot. */
-const told = ({ slots }: Plan) =>
+const told = ({ slots }: { readonly slots: readonly Slot[] }) =>
   slots.map(
     ({ name, replicas }) => `${name}: ${replicas.map((one) => `${one.deployment}#${one.index}`).join(" ")}`,
   );
@@ -129,18 +161,16 @@ describe("the plan of an application", () => {
 
   it("is the same for the same graph", () => {
     const graph = graphOf(model("b", { replicas: 2 }), model("a"), code("Offers", { replicas: 2 }));
-    expect(planSlots(graph, LIMITS)).toEqual(planSlots(graph, LIMITS));
+    expect(told(planSlots(graph, LIMITS))).toEqual(told(planSlots(graph, LIMITS)));
   });
 });
 
 describe("what an executor is told to host", () => {
-  const replica = { deployment: "m", index: 1, reason: "" };
-
   it("is a model's file, hash and limits", () => {
     const graph = graphOf(model("m", { maxOngoingRequests: 9, maxQueueMs: 50 }));
-    expect(toHostSpec(graph, replica, 12, new Map([["/models/m.onnx", "abc"]]))).toEqual({
+    const [wish] = modelWishes(graph, new Map([["/models/m.onnx", "abc"]]));
+    expect(wish!.spec(1)).toEqual({
       kind: "model",
-      target: 12,
       deployment: "m",
       index: 1,
       path: "/models/m.onnx",
@@ -153,9 +183,61 @@ describe("what an executor is told to host", () => {
     });
   });
 
-  it("is a class by its name, which the executor's own module builds", () => {
-    const spec = toHostSpec(graphOf(code("Offers")), { ...replica, deployment: "Offers" }, 3, new Map());
-    expect(spec).toEqual({ kind: "class", target: 3, deployment: "Offers", index: 1 });
+  it("is a class by its name and options, which the executor's own module builds", () => {
+    const offers = code("Offers");
+    const [wish] = classWishes(graphOf(offers));
+    const { options } = offers;
+    expect(wish!.spec(1)).toEqual({ kind: "class", deployment: "Offers", index: 1, options });
+  });
+});
+
+describe("a change of what is wanted", () => {
+  const wish = (key: string, replicas: number, more: Partial<Wish> = {}): Wish => ({
+    ...modelWishes(graphOf(model(key, { replicas })), NO_HASHES)[0]!,
+    key,
+    ...more,
+  });
+  /** What is planned once a change was made. */
+  const after = (slots: Pool["slots"], change: ReturnType<typeof planChange>): Slot[] =>
+    [...slots, ...change.slots].map(({ name, replicas }) => ({
+      name,
+      kind: "model",
+      replicas: [
+        ...replicas.filter(
+          (one) =>
+            !change.dropped.some(
+              (slot) =>
+                slot.name === name &&
+                slot.replicas.some(({ key, index }) => key === one.key && index === one.index),
+            ),
+        ),
+        ...(change.added.find((slot) => slot.name === name)?.replicas ?? []),
+      ],
+    }));
+
+  it("brings what is missing and drops what is wanted no more, and leaves all else where it is", () => {
+    const anyWishes = fc
+      .dictionary(fc.constantFrom("a", "b", "c", "d"), fc.integer({ min: 1, max: 4 }))
+      .map((counts) => Object.entries(counts).map(([key, replicas]) => wish(key, replicas)));
+    fc.assert(
+      fc.property(fc.array(anyWishes, { minLength: 1, maxLength: 5 }), (history) => {
+        const names = new SlotNames();
+        let slots: Slot[] = [];
+        for (const wishes of history) {
+          const before = new Map(
+            slots.flatMap(({ name, replicas }) => replicas.map((one) => [one, name] as const)),
+          );
+          slots = after(slots, planChange(wishes, pool("model", LIMITS, names, slots)));
+          const planned = slots.flatMap(({ name, replicas }) => replicas.map((one) => ({ one, name })));
+          const wanted = wishes.flatMap(({ key, replicas }) =>
+            Array.from({ length: replicas }, (_, i) => `${key}#${i}`),
+          );
+          expect(planned.map(({ one }) => `${one.key}#${one.index}`).sort()).toEqual(wanted.sort());
+          for (const { one, name } of planned) if (before.has(one)) expect(before.get(one)).toBe(name);
+          expect(slots.length).toBeLessThanOrEqual(LIMITS.lanes);
+        }
+      }),
+    );
   });
 });
 
@@ -167,11 +249,11 @@ describe("the routes of a snapshot", () => {
       code("Idle"),
     );
     const live = [
-      { deployment: "Offers", index: 0, target: 5, executor: "x1" },
-      { deployment: "m", index: 0, target: 6, executor: "x2" },
-      { deployment: "m", index: 0, target: 7, executor: "x3" },
+      { key: "Offers", deployment: "Offers", index: 0, target: 5, executor: "x1" },
+      { key: "m", deployment: "m", index: 0, target: 6, executor: "x2" },
+      { key: "m", deployment: "m", index: 0, target: 7, executor: "x3" },
     ];
-    const routes = toRoutes(graph, live);
+    const routes = toRoutes(graph, ({ name }) => live.filter(({ deployment }) => deployment === name));
     expect(routes).toMatchObject([
       {
         name: "m",

@@ -10,7 +10,7 @@ import { LocalLink } from "./local-link.ts";
 export interface ExecutorParts
   extends Pick<
     ExecutorHostOptions,
-    "models" | "importApplication" | "ownProcess" | "wrapReplica" | "rssMb" | "random"
+    "models" | "importApplication" | "importedFiles" | "ownProcess" | "wrapReplica" | "rssMb" | "random"
   > {
   readonly id: string;
   /** Shown to whom it dials, and demanded of who dials it. */

@@ -22,7 +22,12 @@ class Offers {
 
 const port = new FakeCallPort(({ deployment: name, args }) => ({ value: `${name}(${String(args[0])})` }));
 const build = <T>(bound: unknown) =>
-  buildInstance(bindingOf(bound) as ClassBinding, port, "v7") as Promise<T>;
+  buildInstance(
+    bindingOf(bound) as ClassBinding,
+    (bindingOf(bound) as ClassBinding).options.userConfig,
+    port,
+    "v7",
+  ) as Promise<T>;
 
 describe("an instance of a bound class", () => {
   it("gets live handles in place of bound deployments, wherever they are among its arguments", async () => {

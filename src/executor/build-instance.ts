@@ -16,6 +16,7 @@ interface BuildableClass {
  */
 export async function buildInstance(
   binding: ClassBinding,
+  userConfig: unknown,
   port: CallPort,
   applicationVersion: string,
 ): Promise<object> {
@@ -28,18 +29,18 @@ export async function buildInstance(
       streams: streamsOf(used),
     });
   const args = binding.args.map((arg) => mapBindings(arg, toHandle));
-  const { options, name } = binding;
+  const { name } = binding;
   // `bind` checked the arguments against the class's own parameters; here they are only handed on.
   const deployedClass = binding.deployedClass as unknown as BuildableClass;
   try {
     const instance =
       deployedClass.create === undefined ? new deployedClass(...args) : await deployedClass.create(...args);
     const { reconfigure } = instance as { reconfigure?: (userConfig: unknown) => unknown };
-    if (options.userConfig !== undefined) {
+    if (userConfig !== undefined) {
       if (reconfigure === undefined) {
         throw new TuttiError("InvalidOptions", "it has a userConfig, but no method reconfigure(userConfig)");
       }
-      await reconfigure.call(instance, options.userConfig);
+      await reconfigure.call(instance, userConfig);
     }
     return instance;
   } catch (thrown) {

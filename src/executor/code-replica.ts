@@ -56,7 +56,7 @@ const COMPUTE_FORGETS = 0.95;
 export class CodeReplica implements HostedReplica {
   readonly target: number;
   readonly deployment: string;
-  readonly #options: ResolvedDeploymentOptions;
+  #options: ResolvedDeploymentOptions;
   readonly #instance: Methods;
   readonly #methods: ReadonlySet<string>;
   readonly #batched = new Map<string, BatchedMethod>();
@@ -183,6 +183,23 @@ export class CodeReplica implements HostedReplica {
     if (this.#hung > this.#options.maxOngoingRequests)
       throw new Error(`${this.#hung} calls did not return by their deadline, nor since`);
     await (this.#instance as { checkHealth?: () => unknown }).checkHealth?.();
+  }
+
+  /**
+   * Other options from now on. What is bounded by them already under way goes on; the queue of a batched method keeps its bounds.
+   *
+   * @throws what its `reconfigure` throws; then it keeps the options that it has.
+   */
+  async configure(options: ResolvedDeploymentOptions): Promise<void> {
+    if (JSON.stringify(options.userConfig) !== JSON.stringify(this.#options.userConfig)) {
+      const { reconfigure } = this.#instance as { reconfigure?: (userConfig: unknown) => unknown };
+      if (reconfigure === undefined) {
+        const message = `${this.deployment} has a userConfig, but no method reconfigure(userConfig)`;
+        throw new TuttiError("InvalidOptions", message);
+      }
+      await reconfigure.call(this.#instance, options.userConfig);
+    }
+    this.#options = options;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ApplicationGraph } from "../api/graph.ts";
+import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import type { CallCounts } from "../observe/call-counters.ts";
 import type { FeatureCounts, MethodCounts, ProcessUsage, RouterCounts } from "../observe/node-metrics.ts";
 import type { PackedCalls } from "../observe/pack-calls.ts";
@@ -42,9 +43,14 @@ export interface ClassSpecToHost {
   readonly target: number;
   readonly deployment: string;
   readonly index: number;
+  /** As the node has resolved them: what its configuration says goes before what the module says. */
+  readonly options: ResolvedDeploymentOptions;
 }
 
 export type SpecToHost = ModelSpecToHost | ClassSpecToHost;
+
+/** What is to be hosted, before it has a number. */
+export type ReplicaSpec = Omit<ModelSpecToHost, "target"> | Omit<ClassSpecToHost, "target">;
 
 export interface HostResult {
   readonly target: number;
@@ -55,11 +61,33 @@ export interface HostResult {
   readonly memoryMb: number;
 }
 
+export interface ImportRequest {
+  readonly type: "import";
+  readonly module: string;
+  /** For a module whose default export is a function. */
+  readonly args: object;
+  /** What it is called here, where that is not what the module says. */
+  readonly identity: ApplicationIdentity;
+}
+
+export interface ApplicationIdentity {
+  readonly name?: string;
+  readonly route?: string;
+  readonly version?: string;
+}
+
 /** What the node asks of an executor. */
 export type ControlRequest =
   /** Imports the application module and answers with its graph. */
-  | { readonly type: "import"; readonly module: string }
+  | ImportRequest
   | { readonly type: "host"; readonly replicas: readonly SpecToHost[] }
+  /** Gives a class other options while it serves; its `reconfigure` is called when its `userConfig` is another. */
+  | {
+      readonly type: "configure";
+      readonly replicas: readonly { readonly target: number; readonly options: ResolvedDeploymentOptions }[];
+    }
+  /** The files of the user's own that it has imported. */
+  | { readonly type: "files" }
   /** Ends when they have finished what they have, each within its own `gracefulShutdownMs`. */
   | { readonly type: "drop"; readonly targets: readonly number[] }
   | { readonly type: "route"; readonly snapshot: RoutingSnapshot }
@@ -107,6 +135,8 @@ export interface ControlAnswers {
   readonly import: ApplicationGraph;
   readonly host: readonly HostResult[];
   readonly drop: undefined;
+  readonly configure: undefined;
+  readonly files: readonly string[];
   readonly route: undefined;
   readonly ping: ExecutorStatus;
   readonly requests: RecordedByExecutor;

@@ -2,6 +2,7 @@ import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
 import type { Clock } from "../clock/clock.ts";
+import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
 import { processFeatureCounters } from "../features/feature-counters.ts";
 import { CallRecorder } from "../observe/call-recorder.ts";
@@ -22,6 +23,7 @@ import {
   type ExecutorMetrics,
   type ExecutorStatus,
   type HostResult,
+  type ImportRequest,
   type ModelSpecToHost,
   type RecordedByExecutor,
   type SpecToHost,
@@ -41,7 +43,9 @@ export interface ExecutorHostOptions {
   /** Carries the calls of the classes hosted here; its clock and counters are everybody's here. */
   readonly router: Router;
   readonly models: ModelLoader;
-  readonly importApplication: (module: string) => Promise<Application>;
+  readonly importApplication: (module: string, args: object) => Promise<Application>;
+  /** Files of the user's own that were imported so far. Default none. */
+  readonly importedFiles?: () => readonly string[];
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
   readonly wrapReplica?: (replica: HostedReplica, spec: SpecToHost) => HostedReplica;
   /** The process, if the executor has one to itself. */
@@ -65,6 +69,7 @@ export class ExecutorHost implements PeerService {
   readonly #options: ExecutorHostOptions;
   readonly #recorder: CallRecorder;
   readonly #process: OwnProcess;
+  readonly #classes = new Map<number, CodeReplica>();
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
@@ -134,12 +139,17 @@ export class ExecutorHost implements PeerService {
   async control(request: ControlRequest): Promise<ControlAnswers[ControlRequest["type"]]> {
     switch (request.type) {
       case "import":
-        return this.#use(await this.#options.importApplication(request.module));
+        return this.#use(await this.#import(request));
       case "host":
         return this.#host(request.replicas);
       case "drop":
         await Promise.all(request.targets.map((target) => this.#drop(target)));
         return undefined;
+      case "configure":
+        await this.#configure(request.replicas);
+        return undefined;
+      case "files":
+        return this.#options.importedFiles?.() ?? [];
       case "route":
         this.route(request.snapshot);
         return undefined;
@@ -153,6 +163,10 @@ export class ExecutorHost implements PeerService {
         await this.drain(request.deadlineMs);
         return undefined;
     }
+  }
+
+  async #import({ module, args, identity }: ImportRequest): Promise<Application> {
+    return { ...(await this.#options.importApplication(module, args)), ...identity };
   }
 
   #use(application: Application) {
@@ -255,12 +269,13 @@ export class ExecutorHost implements PeerService {
         `this executor's module has no class deployment ${spec.deployment}`,
       );
     }
-    if (binding.options.compute) this.#process.giveWay();
+    const { options } = spec;
+    if (options.compute) this.#process.giveWay();
     const replica = new CodeReplica({
       target: spec.target,
       deployment: spec.deployment,
-      options: binding.options,
-      instance: await buildInstance(binding, this.#router, application.version),
+      options,
+      instance: await buildInstance(binding, options.userConfig, this.#router, application.version),
       routes: binding === application.ingress ? application.routes : undefined,
       clock: this.#clock,
       counters: this.#router.counters,
@@ -271,9 +286,26 @@ export class ExecutorHost implements PeerService {
         applicationVersion: application.version,
       },
     });
-    const { healthCheckPeriodMs, healthCheckTimeoutMs } = binding.options;
-    this.#health.watch(replica, { periodMs: healthCheckPeriodMs, timeoutMs: healthCheckTimeoutMs });
+    // A class that is not healthy from its beginning never takes a call.
+    await this.#health.checkFirst(replica, options.healthCheckTimeoutMs);
+    this.#classes.set(spec.target, replica);
+    this.#watchHealth(replica, options);
     return replica;
+  }
+
+  #watchHealth(replica: CodeReplica, options: ResolvedDeploymentOptions): void {
+    const { healthCheckPeriodMs, healthCheckTimeoutMs } = options;
+    this.#health.watch(replica, { periodMs: healthCheckPeriodMs, timeoutMs: healthCheckTimeoutMs });
+  }
+
+  async #configure(replicas: Extract<ControlRequest, { type: "configure" }>["replicas"]): Promise<void> {
+    for (const { target, options } of replicas) {
+      const replica = this.#classes.get(target);
+      if (replica === undefined) continue;
+      await replica.configure(options);
+      this.#health.forget(target);
+      this.#watchHealth(replica, options);
+    }
   }
 
   /** Refuses new calls to it at once, lets what is ongoing end, then frees it. */
@@ -281,6 +313,7 @@ export class ExecutorHost implements PeerService {
     const replica = this.replicas.get(target);
     if (replica === undefined) return;
     this.#health.forget(target);
+    this.#classes.delete(target);
     this.replicas.delete(target);
     await finish(replica, replica.gracefulShutdownMs, this.#clock);
     this.#lane.remove(target);

@@ -1,4 +1,5 @@
 import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
 import type { HostedReplica } from "./hosted-replica.ts";
 
 export interface HealthCheckTiming {
@@ -16,6 +17,17 @@ export class HealthChecks {
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
+  }
+
+  /** @throws TuttiError `StartFailed` with what its first check threw, or that it took too long. */
+  async checkFirst(replica: HostedReplica, timeoutMs: number): Promise<void> {
+    await this.#check(replica, timeoutMs);
+    const failure = this.#failures.get(replica.target);
+    if (failure === undefined) return;
+    this.#failures.delete(replica.target);
+    throw new TuttiError("StartFailed", `${replica.deployment} is not healthy: ${failure.reason}`, {
+      started: "no",
+    });
   }
 
   watch(replica: HostedReplica, { periodMs, timeoutMs }: HealthCheckTiming): void {

@@ -1,6 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CompiledFallback, compileFallback } from "./fallback.ts";
-import type { ApplicationSpec, RouteSpec } from "./ingress-target.ts";
+import type { ApplicationSpec, CallTarget, RequestStats, RouteSpec } from "./ingress-target.ts";
 import { type PathSegment, parsePathPattern, parseRoutePrefix } from "./path-pattern.ts";
 import { PathTrie } from "./path-trie.ts";
 
@@ -27,9 +27,14 @@ export interface CompiledApplication {
   readonly prefix: string;
   readonly deadlineMs: number;
   readonly tries: ReadonlyMap<string, PathTrie<CompiledRoute>>;
+  readonly target: CallTarget;
+  /** Of the requests at its route. */
+  readonly weight: number;
+  readonly stats: RequestStats | undefined;
 }
 
-export function compileApplication(spec: ApplicationSpec): CompiledApplication {
+/** @param target serves it, unless it says who does. */
+export function compileApplication(spec: ApplicationSpec, target: CallTarget): CompiledApplication {
   const where = `application "${spec.name}"`;
   if (spec.name === "") throw new TuttiError("InvalidOptions", `${where}: expected a name that is not empty`);
   if (!Number.isFinite(spec.deadlineMs) || spec.deadlineMs <= 0) {
@@ -50,6 +55,9 @@ export function compileApplication(spec: ApplicationSpec): CompiledApplication {
     prefix,
     deadlineMs: spec.deadlineMs,
     tries,
+    target: spec.serving?.target ?? target,
+    weight: spec.serving?.weight ?? 1,
+    stats: spec.serving?.stats,
   };
 }
 

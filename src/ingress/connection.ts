@@ -1,10 +1,13 @@
 import type { Socket } from "node:net";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { rawErrorAnswer } from "./error-answer.ts";
+import type { CallTarget } from "./ingress-target.ts";
 
 /** What a connection asks of a request on it. */
 export interface LiveExchange {
   readonly isReading: boolean;
+  /** Who answers it; undefined when the edge does itself, and before that is known. */
+  readonly target: CallTarget | undefined;
   /** The client is gone. */
   abandon(): void;
   /** Ends the request with an error and the connection after it. */
@@ -41,6 +44,10 @@ export class Connection {
 
   get hasLive(): boolean {
     return this.#live.length > 0;
+  }
+
+  openRequests(isCounted: (exchange: LiveExchange) => boolean): number {
+    return this.#live.filter(isCounted).length;
   }
 
   opened(exchange: LiveExchange): void {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { Connection, closeSoon, faultOf } from "./connection.ts";
+import { Connection, closeSoon, faultOf, type LiveExchange } from "./connection.ts";
 import { rawErrorAnswer } from "./error-answer.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 import type { RequestIds } from "./request-id.ts";
@@ -63,6 +63,12 @@ export class Connections {
     if (connection?.hasLive && socket.writableLength === 0) return;
     if (socket.writableLength > 0) this.#counters.writeTimeouts++;
     socket.destroy();
+  }
+
+  openRequests(isCounted: (exchange: LiveExchange) => boolean): number {
+    let open = 0;
+    for (const connection of this.#bySocket.values()) open += connection.openRequests(isCounted);
+    return open;
   }
 
   closeIdle(): void {

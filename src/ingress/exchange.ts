@@ -11,7 +11,7 @@ import { statusOf } from "./error-answer.ts";
 import { logAnswer, logCancelled } from "./exchange-log.ts";
 import { callsForFallback, fallbackReason } from "./fallback.ts";
 import { countStatus } from "./ingress-counters.ts";
-import type { EdgeAnswer, EdgeStream, PendingAnswer } from "./ingress-target.ts";
+import type { CallTarget, EdgeAnswer, EdgeStream, PendingAnswer } from "./ingress-target.ts";
 import { parseJsonBody } from "./json-body.ts";
 import {
   applicationOutgoing,
@@ -55,6 +55,7 @@ const labelOf = ({ route, application }: CallPlan): string => route?.label ?? ap
 /** HTTP/1.0 has no chunks, after which they would come; Node throws when they are announced there. */
 const takesTrailers = ({ httpVersionMajor, httpVersionMinor, headers }: IncomingMessage): boolean =>
   (httpVersionMajor > 1 || httpVersionMinor >= 1) && /\btrailers\b/i.test(String(headers.te));
+const isFailure = (error: TuttiError | undefined): boolean => error !== undefined && statusOf(error) >= 500;
 const CLIENT_GONE = new TuttiError("Cancelled", "the client went away");
 
 /**
@@ -93,6 +94,10 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
 
   get isReading(): boolean {
     return this.#phase.kind === "reading";
+  }
+
+  get target(): CallTarget | undefined {
+    return this.#plan?.application.target;
   }
 
   begin(): void {
@@ -230,12 +235,14 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
   #call(body: unknown): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    const { target, wheel, clock } = this.#services;
+    const { wheel, clock } = this.#services;
     this.#calledAtMs = clock.now();
     const deadlineAtMs = this.#calledAtMs + plan.timeoutMs;
     let pending: PendingAnswer;
     try {
-      pending = target.call(edgeRequest(this.#request, this.id, plan, body, this.#lean, deadlineAtMs));
+      pending = plan.application.target.call(
+        edgeRequest(this.#request, this.id, plan, body, this.#lean, deadlineAtMs),
+      );
     } catch (thrown) {
       this.#fail(TuttiError.from(thrown, "Internal"), body);
       return;
@@ -307,6 +314,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const elapsedMs = this.elapsedMs();
     countStatus(this.#services.counters, counted);
     this.#countRoute(counted, elapsedMs);
+    this.#plan?.application.stats?.ended(elapsedMs, counted >= 500);
     logAnswer(this.#services, this.#request, this.id, counted, elapsedMs, error);
   }
 
@@ -341,6 +349,8 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     const elapsedMs = this.elapsedMs();
     countStatus(this.#services.counters, outgoing.status);
     this.#countRoute(outgoing.status, elapsedMs);
+    if (this.#calledAtMs !== undefined)
+      this.#plan?.application.stats?.ended(elapsedMs, outgoing.status >= 500 || isFailure(outgoing.error));
     if (outgoing.degraded) this.#services.counters.degraded++;
     this.#record(outgoing.status, outgoing.degraded, outgoing.error, elapsedMs);
     logAnswer(this.#services, request, this.id, outgoing.status, elapsedMs, outgoing.error);

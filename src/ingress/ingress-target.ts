@@ -40,6 +40,22 @@ export interface ApplicationSpec {
   /** `fetch`: one handler takes every method and path below the route; `routes` is empty then. */
   readonly kind: "routes" | "fetch";
   readonly routes: readonly RouteSpec[];
+  /** Default: all requests at its route, by the edge's own target. */
+  readonly serving?: Serving;
+}
+
+/** How one version of an application is served: several may be at one route, each with its share of the requests. */
+export interface Serving {
+  readonly target: CallTarget;
+  /** Above 0, at most 1; those of the versions at one route add up to 1. */
+  readonly weight: number;
+  /** Told of each of its requests that ended. Default nobody. */
+  readonly stats?: RequestStats;
+}
+
+export interface RequestStats {
+  /** @param failed it ended by an error that is not the client's, also where a fallback was served instead. */
+  ended(latencyMs: number, failed: boolean): void;
 }
 
 export interface EdgeRequest {
@@ -111,8 +127,11 @@ export interface PendingAnswer {
   readonly waitedMs: number | undefined;
 }
 
-export interface IngressTarget {
+export interface CallTarget {
   /** May throw a `TuttiError` at once, e.g. `Overloaded`. */
   call(request: EdgeRequest): PendingAnswer;
+}
+
+export interface IngressTarget extends CallTarget {
   readiness(): { readonly ready: boolean; readonly reason: string };
 }

@@ -14,7 +14,7 @@ import type { EdgeServices, IngressLog } from "./edge-services.ts";
 import { createHttpHost, type HttpHost } from "./http-host.ts";
 import { createCounters, type IngressCounts } from "./ingress-counters.ts";
 import type { ResolvedIngressOptions } from "./ingress-options.ts";
-import type { ApplicationSpec, IngressTarget } from "./ingress-target.ts";
+import type { ApplicationSpec, CallTarget, IngressTarget } from "./ingress-target.ts";
 import { RequestIds } from "./request-id.ts";
 import { RouteCounters } from "./route-counters.ts";
 import { RouteTable } from "./route-table.ts";
@@ -63,6 +63,7 @@ const DRAIN_POLL_MS = 10;
 export class Ingress {
   readonly #services: EdgeServices;
   readonly #connections: Connections;
+  readonly #random: () => number;
   #state: State = { kind: "new" };
 
   /** Listens only after `start`; serves no application until `setApplications`. */
@@ -71,7 +72,7 @@ export class Ingress {
     const ids = new RequestIds(randomBytes(5).toString("hex"));
     const admission = new Admission(options.admission, counters, clock.now(), random);
     this.#services = {
-      table: RouteTable.compile([]),
+      table: RouteTable.compile([], target),
       draining: false,
       target,
       options,
@@ -86,12 +87,22 @@ export class Ingress {
       recorder: recorder ?? new RequestRecorder(),
     };
     this.#connections = new Connections(options.maxConnections, counters, ids);
+    this.#random = random ?? Math.random;
   }
 
   /** @throws TuttiError `InvalidOptions` or `DuplicateName`; the applications served then stay as they were. */
   setApplications(specs: readonly ApplicationSpec[]): void {
-    this.#services.table = RouteTable.compile(specs);
-    this.#services.admission.setCapacity(specs.reduce((sum, { maxInFlight }) => sum + maxInFlight, 0));
+    this.#services.table = RouteTable.compile(specs, this.#services.target, this.#random);
+    const capacity = specs.reduce(
+      (sum, { maxInFlight, serving }) => sum + maxInFlight * (serving?.weight ?? 1),
+      0,
+    );
+    this.#services.admission.setCapacity(Math.floor(capacity));
+  }
+
+  /** Requests that are this target's and have not ended, those too whose body is still on its way. */
+  openRequestsOf(target: CallTarget): number {
+    return this.#connections.openRequests((exchange) => exchange.target === target);
   }
 
   counts(): IngressCounts {

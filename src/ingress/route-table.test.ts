@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ApplicationSpec, RouteSpec } from "./ingress-target.ts";
+import type { ApplicationSpec, CallTarget, RouteSpec } from "./ingress-target.ts";
 import { RouteTable } from "./route-table.ts";
+
+const NOBODY: CallTarget = {
+  call: () => {
+    throw new Error("nobody calls");
+  },
+};
+const compile = (specs: readonly ApplicationSpec[], random?: () => number) =>
+  RouteTable.compile(specs, NOBODY, random);
 
 const route = (text: string): RouteSpec => {
   const [method = "", path = ""] = text.split(" ");
@@ -27,7 +35,7 @@ function served(table: RouteTable, method: string, path: string): string {
 
 describe("the route table", () => {
   test("RT1: picks the application with the longest route, by whole segments, and does not fall through", () => {
-    const table = RouteTable.compile([
+    const table = compile([
       application("/", "GET /:any"),
       application("/a", "GET /x"),
       fetchApplication("/a/b"),
@@ -40,36 +48,36 @@ describe("the route table", () => {
   });
 
   test("RT2: prefers static text to a parameter, and comes back from a dead end", () => {
-    const table = RouteTable.compile([application("/", "GET /a/b/c", "GET /:x/b/d", "GET /a/:y")]);
+    const table = compile([application("/", "GET /a/b/c", "GET /:x/b/d", "GET /a/:y")]);
     expect(served(table, "GET", "/a/b/c")).toBe(" GET /a/b/c {}");
     expect(served(table, "GET", "/a/b/d")).toBe(' GET /:x/b/d {"x":"a"}');
     expect(served(table, "GET", "/a/b")).toBe(' GET /a/:y {"y":"b"}');
   });
 
   test("RT2: serves HEAD by GET unless it has its own route", () => {
-    const table = RouteTable.compile([application("/", "GET /a", "GET /b", "HEAD /b")]);
+    const table = compile([application("/", "GET /a", "GET /b", "HEAD /b")]);
     expect(served(table, "HEAD", "/a")).toBe(" GET /a {}");
     expect(served(table, "HEAD", "/b")).toBe(" HEAD /b {}");
   });
 
   test("a path of another method is told which methods it has", () => {
-    const table = RouteTable.compile([application("/a", "GET /:x", "POST /:x", "PUT /only")]);
+    const table = compile([application("/a", "GET /:x", "POST /:x", "PUT /only")]);
     expect(served(table, "DELETE", "/a/1")).toBe("allow GET,HEAD,OPTIONS,POST");
     expect(served(table, "PUT", "/a/1")).toBe("allow GET,HEAD,OPTIONS,POST");
   });
 
   test("decodes segments one by one, and names paths that do not decode", () => {
-    const table = RouteTable.compile([application("/a", "GET /:x", "GET /:x/y")]);
+    const table = compile([application("/a", "GET /:x", "GET /:x/y")]);
     expect(served(table, "GET", "/a/b%2Fc%20d")).toBe('/a GET /:x {"x":"b/c d"}');
     expect(served(table, "GET", "/a/%zz")).toBe("bad-path");
     expect(served(table, "GET", "/a//y")).toBe("not-found");
   });
 
   test("the route itself is its path /", () => {
-    const table = RouteTable.compile([application("/a", "GET /")]);
+    const table = compile([application("/a", "GET /")]);
     expect(served(table, "GET", "/a")).toBe("/a GET / {}");
     expect(served(table, "GET", "/a/")).toBe("/a GET / {}");
-    expect(served(RouteTable.compile([application("/", "GET /")]), "GET", "/")).toBe(" GET / {}");
+    expect(served(compile([application("/", "GET /")]), "GET", "/")).toBe(" GET / {}");
     expect(served(table, "GET", "*")).toBe("not-found");
   });
 
@@ -101,7 +109,7 @@ describe("the route table", () => {
     ["a reserved route", [application("/v2/x")], "InvalidOptions", /reserved \(\/v2\)/],
     ["a deadline that is none", [{ ...application("/a"), deadlineMs: 0 }], "InvalidOptions", /deadlineMs/],
   ])("RT3: refuses %s, naming it", (_what, specs, code, message) => {
-    expect(() => RouteTable.compile(specs)).toThrow(
+    expect(() => compile(specs)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
   });
@@ -119,7 +127,7 @@ describe("the route table", () => {
     fc.assert(
       fc.property(routes, path, fc.constantFrom("GET", "POST"), (specs, requested, method) => {
         const texts = specs.map((parts) => parts.join(" "));
-        const table = RouteTable.compile([application("/", ...texts)]);
+        const table = compile([application("/", ...texts)]);
         const match = table.find(method, requested);
         const candidates = texts.filter(
           (text) => text.startsWith(`${method} `) && fits(text.split(" ")[1] ?? "", requested),

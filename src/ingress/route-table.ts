@@ -5,7 +5,7 @@ import {
   compileApplication,
   HTTP_METHODS,
 } from "./compiled-application.ts";
-import type { ApplicationSpec } from "./ingress-target.ts";
+import type { ApplicationSpec, CallTarget } from "./ingress-target.ts";
 
 export type RouteMatch =
   | {
@@ -30,23 +30,36 @@ const RESERVED = ["/healthz", "/readyz", "/v2"];
  * - **RT2** Among its routes of the method, static text is preferred to a parameter, from left to right. `HEAD` is
  *   served by `GET` where it has no route of its own.
  * - **RT3** Two routes that could not be told apart do not compile.
+ * - **RT4** Of several versions of one application at one route each gets its share of the requests; which one is drawn once for a
+ *   request, and everything about that request is then this version's (D9).
  */
 export class RouteTable {
-  readonly #applications: ReadonlyMap<string, CompiledApplication>;
+  readonly #places: ReadonlyMap<string, Place>;
+  readonly #random: () => number;
 
-  private constructor(applications: ReadonlyMap<string, CompiledApplication>) {
-    this.#applications = applications;
+  private constructor(places: ReadonlyMap<string, Place>, random: () => number) {
+    this.#places = places;
+    this.#random = random;
   }
 
-  /** @throws TuttiError `InvalidOptions` or `DuplicateName`, naming the application and route. */
-  static compile(specs: readonly ApplicationSpec[]): RouteTable {
-    const byPrefix = new Map<string, CompiledApplication>();
-    const names = new Set<string>();
+  /**
+   * @param target serves what does not say who serves it.
+   * @param random in [0, 1); draws versions.
+   * @throws TuttiError `InvalidOptions` or `DuplicateName`, naming the application and route.
+   */
+  static compile(
+    specs: readonly ApplicationSpec[],
+    target: CallTarget,
+    random: () => number = Math.random,
+  ): RouteTable {
+    const places = new Map<string, Place>();
+    const versions = new Set<string>();
     for (const spec of specs) {
-      const application = compileApplication(spec);
-      if (names.has(spec.name))
-        throw new TuttiError("DuplicateName", `two applications have the name "${spec.name}"`);
-      names.add(spec.name);
+      const application = compileApplication(spec, target);
+      const version = spec.serving === undefined ? spec.name : `${spec.name} ${spec.version}`;
+      if (versions.has(version))
+        throw new TuttiError("DuplicateName", `two applications have the name "${version}"`);
+      versions.add(version);
       const reserved = RESERVED.find((path) => spec.route === path || spec.route.startsWith(`${path}/`));
       if (reserved !== undefined) {
         throw new TuttiError(
@@ -54,16 +67,17 @@ export class RouteTable {
           `application "${spec.name}": the route ${spec.route} is reserved (${reserved})`,
         );
       }
-      const other = byPrefix.get(application.prefix);
-      if (other !== undefined) {
+      const place = places.get(application.prefix);
+      if (place !== undefined && place.first.name !== spec.name) {
         throw new TuttiError(
           "DuplicateName",
-          `applications "${other.name}" and "${spec.name}" have one route, ${spec.route}`,
+          `applications "${place.first.name}" and "${spec.name}" have one route, ${spec.route}`,
         );
       }
-      byPrefix.set(application.prefix, application);
+      if (place === undefined) places.set(application.prefix, { first: application, others: undefined });
+      else places.set(application.prefix, { ...place, others: [...(place.others ?? []), application] });
     }
-    return new RouteTable(byPrefix);
+    return new RouteTable(places, random);
   }
 
   /** @param path without query, still percent-encoded. */
@@ -82,14 +96,32 @@ export class RouteTable {
   #applicationOf(path: string): CompiledApplication | undefined {
     let prefix = path.endsWith("/") ? path.slice(0, -1) : path;
     for (;;) {
-      const application = this.#applications.get(prefix);
-      if (application !== undefined || prefix === "") return application;
+      const place = this.#places.get(prefix);
+      if (place !== undefined) return place.others === undefined ? place.first : this.#draw(place);
+      if (prefix === "") return undefined;
       // A path always begins with "/"; anything else (such as "*") is nobody's.
       const slash = prefix.lastIndexOf("/");
       if (slash < 0) return undefined;
       prefix = prefix.slice(0, slash);
     }
   }
+
+  /** RT4 */
+  #draw({ first, others = [] }: Place): CompiledApplication {
+    let rest = this.#random() - first.weight;
+    if (rest < 0) return first;
+    for (const application of others) {
+      rest -= application.weight;
+      if (rest < 0) return application;
+    }
+    return others.at(-1) ?? first;
+  }
+}
+
+/** What is at one route: one version as a rule, several while one takes over from another. */
+interface Place {
+  readonly first: CompiledApplication;
+  readonly others: readonly CompiledApplication[] | undefined;
 }
 
 function findRoute(

@@ -39,6 +39,27 @@ export type NodeEvent =
       readonly ready: number;
       readonly wanted: number;
     }
+  /** A version of an application: its way from its start to its end. */
+  | {
+      readonly type: "version";
+      readonly application: string;
+      readonly version: string;
+      readonly state: string;
+      readonly reason: string;
+    }
+  /** Which versions get an application's requests from now on, and how large a share. */
+  | {
+      readonly type: "traffic";
+      readonly application: string;
+      readonly shares: readonly { readonly version: string; readonly weight: number }[];
+    }
+  | {
+      readonly type: "application";
+      readonly application: string;
+      readonly status: string;
+      readonly reason: string;
+    }
+  | { readonly type: "controller-failed"; readonly reason: string }
   | { readonly type: "node"; readonly ready: boolean; readonly reason: string };
 
 export interface LoggedEvent {

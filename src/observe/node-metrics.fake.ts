@@ -26,7 +26,8 @@ const EDGE: EdgeCounts = {
 export const nothingCounted = (): NodeMetrics => ({
   uptimeMs: 0,
   ready: true,
-  application: undefined,
+  applications: [],
+  versions: [],
   deployments: [],
   edge: EDGE,
   routes: [],

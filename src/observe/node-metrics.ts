@@ -174,7 +174,13 @@ export interface DeploymentMetrics {
 export interface NodeMetrics {
   readonly uptimeMs: number;
   readonly ready: boolean;
-  readonly application: { readonly name: string; readonly version: string } | undefined;
+  readonly applications: readonly { readonly application: string; readonly status: string }[];
+  /** Those that get requests, with their share. */
+  readonly versions: readonly {
+    readonly application: string;
+    readonly version: string;
+    readonly weight: number;
+  }[];
   readonly deployments: readonly DeploymentMetrics[];
   readonly edge: EdgeCounts;
   readonly routes: readonly RouteCounts[];

@@ -9,7 +9,7 @@ const lane = (id: string, memoryMb = 1000, replicas: Lane["replicas"] = []): Lan
 });
 
 function wanted(deployment: string, count: number, memoryMb = 10): WantedReplica[] {
-  return Array.from({ length: count }, (_, index) => ({ deployment, index, memoryMb }));
+  return Array.from({ length: count }, (_, index) => ({ key: deployment, deployment, index, memoryMb }));
 }
 
 const anyWishes = fc

@@ -1,5 +1,7 @@
-/** A replica that is wanted. `group` keeps kinds of executors apart: models, or the code of one application. */
+/** A replica that is wanted. */
 export interface WantedReplica {
+  /** What it is: copies of one thing have one key. */
+  readonly key: string;
   readonly deployment: string;
   readonly index: number;
   readonly memoryMb: number;
@@ -13,6 +15,7 @@ export interface Lane {
 }
 
 export interface Placement {
+  readonly key: string;
   readonly deployment: string;
   readonly index: number;
   readonly lane: string;
@@ -44,6 +47,7 @@ export function place(wanted: readonly WantedReplica[], lanes: readonly Lane[]):
     const best = fitting[0];
     if (best === undefined) continue;
     placements.push({
+      key: replica.key,
       deployment: replica.deployment,
       index: replica.index,
       lane: best.id,

@@ -1,4 +1,4 @@
-import type { SlotView } from "../controller/application-runner.ts";
+import type { SlotView } from "../controller/slot.ts";
 import type { BatchingStatus } from "../executor/batch-decisions.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { BatchMetrics } from "../observe/node-metrics.ts";

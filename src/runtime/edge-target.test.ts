@@ -66,7 +66,7 @@ function edgeOf(graph: ApplicationGraph) {
       },
     ],
   });
-  const target = new EdgeTarget(router, graph, () => ({ ready: false, reason: "m01 has 0 of 1 replicas" }));
+  const target = new EdgeTarget(router, graph);
   return { link, router, target };
 }
 
@@ -179,11 +179,6 @@ describe("a request from the edge", () => {
     await expect(answer).rejects.toMatchObject({ code: "Cancelled" });
     expect(link.open).toHaveLength(0);
     expect(router.outstandingCalls).toBe(0);
-  });
-
-  it("finds the readiness that the application has", () => {
-    const { target } = edgeOf(graphOf([]));
-    expect(target.readiness()).toEqual({ ready: false, reason: "m01 has 0 of 1 replicas" });
   });
 });
 

@@ -2,9 +2,9 @@ import type { ApplicationGraph, DeploymentSpec } from "../api/graph.ts";
 import { HTTP_PREFIX, type HttpCall, type HttpReply } from "../api/http-call.ts";
 import type {
   ApplicationSpec,
+  CallTarget,
   EdgeAnswer,
   EdgeRequest,
-  IngressTarget,
   PendingAnswer,
 } from "../ingress/ingress-target.ts";
 import type { RequestPriority } from "../policy/admit.ts";
@@ -18,21 +18,15 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** What the edge's priorities are to queues inside, where 0 is served first. */
 const PRIORITIES: Readonly<Record<RequestPriority, number>> = { high: 1, low: 2 };
 
-/** Joins the edge to the application: an HTTP request becomes one call of the ingress deployment. */
-export class EdgeTarget implements IngressTarget {
+/** Joins the edge to a version of an application: an HTTP request becomes one call of the ingress deployment. */
+export class EdgeTarget implements CallTarget {
   readonly #router: Router;
   readonly #graph: ApplicationGraph;
-  readonly #readiness: () => { readonly ready: boolean; readonly reason: string };
   readonly #methods: readonly string[];
 
-  constructor(
-    router: Router,
-    graph: ApplicationGraph,
-    readiness: () => { readonly ready: boolean; readonly reason: string },
-  ) {
+  constructor(router: Router, graph: ApplicationGraph) {
     this.#router = router;
     this.#graph = graph;
-    this.#readiness = readiness;
     this.#methods = graph.routes.map(({ method }) => HTTP_PREFIX + method);
   }
 
@@ -66,10 +60,6 @@ export class EdgeTarget implements IngressTarget {
       },
     });
     return answer;
-  }
-
-  readiness(): { readonly ready: boolean; readonly reason: string } {
-    return this.#readiness();
   }
 }
 

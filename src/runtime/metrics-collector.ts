@@ -1,5 +1,8 @@
 import type { Clock } from "../clock/clock.ts";
-import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
+import type { ApplicationView } from "../controller/application-view.ts";
+import type { Controller } from "../controller/controller.ts";
+import type { NodeRunner } from "../controller/node-runner.ts";
+import type { SlotView } from "../controller/slot.ts";
 import type { ExecutorMetrics, ExecutorStatus } from "../executor/control-messages.ts";
 import type { Executor } from "../executor/executor.ts";
 import { processFeatureCounters } from "../features/feature-counters.ts";
@@ -12,14 +15,16 @@ import type {
   RouteCounts,
 } from "../observe/node-metrics.ts";
 import { processUsage } from "../observe/process-usage.ts";
-import type { Router } from "../router/router.ts";
 import { toBatches } from "./batch-metrics.ts";
+import type { HostedVersion } from "./hosted-version.ts";
 import { slotTitle } from "./record-collector.ts";
 import type { SlotHistory } from "./slot-history.ts";
+import type { VersionRouters } from "./version-routers.ts";
 
 export interface MetricsCollectorParts {
-  readonly runner: Pick<ApplicationRunner, "slots" | "graph">;
-  readonly router: Pick<Router, "counts" | "counters">;
+  readonly runner: Pick<NodeRunner, "slots">;
+  readonly controller: Pick<Controller<HostedVersion>, "applications">;
+  readonly router: Pick<VersionRouters, "counts" | "counters">;
   readonly ingress: () => EdgeCounts;
   readonly routes: () => readonly RouteCounts[];
   readonly readiness: () => { readonly ready: boolean };
@@ -59,19 +64,24 @@ export class MetricsCollector {
   }
 
   async #collect(nowMs: number): Promise<NodeMetrics> {
-    const { runner, ingress, routes, readiness } = this.#parts;
+    const { runner, controller, ingress, routes, readiness } = this.#parts;
     const slots = runner.slots();
+    const views = controller.applications();
     // One that runs inline may fill several slots, and is asked once.
     const asked = new Map(slots.flatMap((slot) => (slot.executor ? [[slot.executor, slot] as const] : [])));
     const answers = (
       await Promise.all([...asked].map(([executor, slot]) => this.#ask(executor, slot)))
     ).filter((answer) => answer !== undefined);
-    const { graph } = runner;
     return {
       uptimeMs: nowMs - this.#startedAtMs,
       ready: readiness().ready,
-      application: graph === undefined ? undefined : { name: graph.name, version: graph.version },
-      deployments: this.#deployments(slots),
+      applications: views.map(({ name, status }) => ({ application: name, status })),
+      versions: views.flatMap(({ name, versions }) =>
+        versions
+          .filter(({ weight }) => weight > 0)
+          .map(({ version, weight }) => ({ application: name, version, weight })),
+      ),
+      deployments: deploymentsOf(views),
       edge: ingress(),
       routes: routes(),
       processes: [this.#node(answers), ...answers.flatMap(toProcess)],
@@ -108,15 +118,6 @@ export class MetricsCollector {
     };
   }
 
-  #deployments(slots: readonly SlotView[]): DeploymentMetrics[] {
-    const live = slots.flatMap((slot) => slot.live);
-    return (this.#parts.runner.graph?.deployments ?? []).map(({ name, options }) => ({
-      deployment: name,
-      wanted: options.replicas.initial,
-      ready: live.filter(({ deployment }) => deployment === name).length,
-    }));
-  }
-
   #place({ name, kind, state, executor, live }: SlotView, answers: readonly Answer[]): ExecutorPlaceMetrics {
     const answer = answers.find((one) => one.executor === executor);
     const status: ExecutorStatus | undefined = answer?.metrics.status ?? executor?.status;
@@ -130,6 +131,21 @@ export class MetricsCollector {
       answerMs: answer?.tookMs,
     };
   }
+}
+
+/** Of the versions that get requests; those of one name are told together. */
+function deploymentsOf(views: readonly ApplicationView[]): DeploymentMetrics[] {
+  const byName = new Map<string, DeploymentMetrics>();
+  for (const { versions } of views) {
+    for (const { weight, runner } of versions) {
+      if (weight === 0 || runner === undefined) continue;
+      for (const { name: deployment, wantedReplicas, readyReplicas } of runner.deployments()) {
+        const { wanted, ready } = byName.get(deployment) ?? { wanted: 0, ready: 0 };
+        byName.set(deployment, { deployment, wanted: wanted + wantedReplicas, ready: ready + readyReplicas });
+      }
+    }
+  }
+  return [...byName.values()];
 }
 
 const isInline = ({ executor }: Answer): boolean => executor.pid === process.pid;

@@ -1,12 +1,13 @@
 import type { NodeStatus } from "../admin/node-status.ts";
 import type { Clock } from "../clock/clock.ts";
-import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
+import type { ControllerEvent } from "../controller/version-port.ts";
 import type { EventLog, NodeEvent } from "../observe/event-log.ts";
 import { slotTitle } from "./record-collector.ts";
 
 export interface NodeEventsParts {
   readonly log: EventLog;
-  readonly status: () => Pick<NodeStatus, "ready" | "reason" | "application">;
+  readonly status: () => Pick<NodeStatus, "ready" | "reason" | "applications">;
   readonly clock: Clock;
 }
 
@@ -20,8 +21,8 @@ export class NodeEvents {
     this.#parts = parts;
   }
 
-  note(event: RunnerEvent): void {
-    this.#parts.log.add(toNodeEvent(event));
+  note(event: RunnerEvent | ControllerEvent): void {
+    this.#parts.log.add(isOfSlot(event) ? toNodeEvent(event) : event);
     // Not at once: the runner tells of what it is about to do, and of several things in one turn.
     this.#cancelLook ??= this.#parts.clock.onNextTurn(() => {
       this.#cancelLook = undefined;
@@ -34,10 +35,12 @@ export class NodeEvents {
   }
 
   #look(): void {
-    const { ready, reason, application } = this.#parts.status();
-    for (const { name: deployment, state, ready: count, wanted } of application?.deployments ?? []) {
-      const event = { type: "deployment", deployment, state, ready: count, wanted } as const;
-      this.#tellOnce(`deployment ${deployment}`, event);
+    const { ready, reason, applications } = this.#parts.status();
+    for (const { name: application, deployments } of applications) {
+      for (const { name: deployment, state, ready: count, wanted } of deployments) {
+        const event = { type: "deployment", deployment, state, ready: count, wanted } as const;
+        this.#tellOnce(`deployment ${application} ${deployment}`, event);
+      }
     }
     this.#tellOnce("node", { type: "node", ready, reason });
   }
@@ -49,6 +52,8 @@ export class NodeEvents {
     this.#parts.log.add(event);
   }
 }
+
+const isOfSlot = (event: RunnerEvent | ControllerEvent): event is RunnerEvent => "slot" in event;
 
 function toNodeEvent(event: RunnerEvent): NodeEvent {
   const executor = slotTitle(event.slot);

@@ -1,23 +1,36 @@
 import type { AdminSource } from "../admin/admin-source.ts";
-import type { DeploymentStatus, ExecutorReport, NodeStatus, ReplicaStatus } from "../admin/node-status.ts";
+import type {
+  ApplicationStatus,
+  DeploymentStatus,
+  ExecutorReport,
+  NodeStatus,
+  ReplicaStatus,
+  VersionStatus,
+} from "../admin/node-status.ts";
 import type { Clock } from "../clock/clock.ts";
-import type { ApplicationRunner, SlotView } from "../controller/application-runner.ts";
+import type { ApplicationView, VersionView } from "../controller/application-view.ts";
+import type { Controller } from "../controller/controller.ts";
+import type { NodeRunner } from "../controller/node-runner.ts";
+import { isSame, type SlotView } from "../controller/slot.ts";
+import type { DeploymentView } from "../controller/version-runner.ts";
 import type { IngressCounts } from "../ingress/ingress-counters.ts";
 import { sumCounts } from "../observe/call-counters.ts";
 import type { EventLog, EventReader } from "../observe/event-log.ts";
 import type { NodeMetrics, RouteCounts } from "../observe/node-metrics.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
-import type { Router } from "../router/router.ts";
 import { toBatches } from "./batch-metrics.ts";
+import type { HostedVersion } from "./hosted-version.ts";
 import { MetricsCollector } from "./metrics-collector.ts";
 import { RecordCollector, slotTitle } from "./record-collector.ts";
 import type { SlotHistory } from "./slot-history.ts";
+import type { VersionRouters } from "./version-routers.ts";
 
 export interface NodeObserverParts {
-  readonly runner: ApplicationRunner;
+  readonly runner: NodeRunner;
+  readonly controller: Pick<Controller<HostedVersion>, "applications">;
   /** Of this process. */
-  readonly router: Pick<Router, "counts" | "counters">;
+  readonly router: Pick<VersionRouters, "counts" | "counters">;
   readonly recorder: RequestRecorder;
   readonly ingress: () => IngressCounts;
   readonly routes: () => readonly RouteCounts[];
@@ -64,7 +77,7 @@ export class NodeObserver implements AdminSource {
   }
 
   status(): NodeStatus {
-    const { runner, router, ingress, clock } = this.#parts;
+    const { runner, controller, router, ingress, clock } = this.#parts;
     const slots = runner.slots();
     const executors = new Map(slots.flatMap(({ executor }) => (executor ? [[executor.id, executor]] : [])));
     // One that runs inline counts with this process's own counters.
@@ -75,7 +88,7 @@ export class NodeObserver implements AdminSource {
       pid: process.pid,
       uptimeMs: clock.now() - this.#startedAtMs,
       ...this.readiness(),
-      application: this.#application(slots),
+      applications: controller.applications().map((one) => this.#application(one, slots)),
       executors: slots.map(executorReport),
       calls: sumCounts([router.counters.snapshot(), ...counts]),
       batches: [...executors.values()].flatMap((executor) =>
@@ -85,19 +98,63 @@ export class NodeObserver implements AdminSource {
     };
   }
 
-  #application(slots: readonly SlotView[]): NodeStatus["application"] {
-    const { graph } = this.#parts.runner;
-    if (graph === undefined) return undefined;
-    const { name, version, route, deadlineMs } = graph;
-    const deployments = graph.deployments.map((spec): DeploymentStatus => {
-      const replicas = slots.flatMap((slot) => replicasIn(slot, spec.name)).sort((a, b) => a.index - b.index);
-      const ready = replicas.filter(({ state }) => state === "ready").length;
-      const wanted = spec.options.replicas.initial;
-      const state = ready >= wanted ? "ready" : ready > 0 ? "short" : "down";
-      return { name: spec.name, kind: spec.kind, state, ready, wanted, replicas };
-    });
-    return { name, version, route, deadlineMs, deployments };
+  #application(view: ApplicationView, slots: readonly SlotView[]): ApplicationStatus {
+    const { name, status, reason, version = "", route = "", deadlineMs = 0, versions, rollout } = view;
+    const nowMs = this.#parts.clock.now();
+    const reports = versions.map((one) => versionReport(one, slots, nowMs));
+    const [main] = [...reports].sort((a, b) => b.weight - a.weight);
+    return {
+      name,
+      version,
+      route,
+      deadlineMs,
+      status,
+      reason,
+      deployments: main?.deployments ?? [],
+      versions: reports,
+      ...(rollout === undefined
+        ? {}
+        : {
+            rollout: {
+              from: rollout.from,
+              to: rollout.to,
+              step: rollout.step,
+              steps: rollout.steps,
+              weight: rollout.weight,
+              stepAgeMs: Math.max(0, nowMs - rollout.sinceMs),
+            },
+          }),
+    };
   }
+}
+
+function versionReport(
+  { version, phase, adjust, weight, openRequests, runner }: VersionView,
+  slots: readonly SlotView[],
+  nowMs: number,
+): VersionStatus {
+  const failure = phase.kind === "failed" ? phase : undefined;
+  const error = failure?.reason ?? (adjust.kind === "failed" ? adjust.reason : undefined);
+  return {
+    version,
+    state: weight > 0 ? "serving" : phase.kind,
+    weight,
+    openRequests,
+    deployments: (runner?.deployments() ?? []).map((deployment) => deploymentReport(deployment, slots)),
+    ...(error === undefined ? {} : { error }),
+    ...(failure === undefined
+      ? {}
+      : { attempts: failure.attempts, retryInMs: Math.max(0, failure.retryAtMs - nowMs) }),
+  };
+}
+
+function deploymentReport(
+  { name, kind, key, wantedReplicas: wanted, readyReplicas: ready }: DeploymentView,
+  slots: readonly SlotView[],
+): DeploymentStatus {
+  const replicas = slots.flatMap((slot) => replicasIn(slot, key)).sort((a, b) => a.index - b.index);
+  const state = ready >= wanted ? "ready" : ready > 0 ? "short" : "down";
+  return { name, kind, state, ready, wanted, replicas };
 }
 
 const STATE_OF_MISSING = {
@@ -107,12 +164,13 @@ const STATE_OF_MISSING = {
   stopped: "stopped",
 } as const;
 
-/** The replicas of a deployment that are to be in a slot. */
+/** The replicas of one key that are to be in a slot. */
 function replicasIn({ name, state, reason, planned, live }: SlotView, wanted: string): ReplicaStatus[] {
   return planned
-    .filter(({ deployment }) => deployment === wanted)
-    .map(({ index }) => {
-      const isLive = live.some(({ deployment, index: of }) => deployment === wanted && of === index);
+    .filter(({ key }) => key === wanted)
+    .map((replica) => {
+      const { index } = replica;
+      const isLive = live.some((one) => isSame(one, replica));
       return { index, executor: slotTitle(name), state: isLive ? "ready" : STATE_OF_MISSING[state], reason };
     });
 }

@@ -3,13 +3,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AdminOptions, resolveAdminOptions } from "../admin/admin-options.ts";
 import { type AdminAddress, AdminServer } from "../admin/admin-server.ts";
-import type { Application } from "../api/application.ts";
-import type { ApplicationGraph } from "../api/graph.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { executorEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
-import type { ApplicationRunner, RunnerEvent } from "../controller/application-runner.ts";
-import { TuttiError } from "../errors/tutti-error.ts";
+import type { ApplicationView } from "../controller/application-view.ts";
+import { Controller } from "../controller/controller.ts";
+import type { NodeRunner } from "../controller/node-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
+import type { ControllerEvent } from "../controller/version-port.ts";
 import type { Fleet } from "../executor/fleet.ts";
 import { InlineExecutor } from "../executor/inline-executor.ts";
 import { OnnxModelLoader } from "../executor/model-loader.ts";
@@ -17,23 +18,20 @@ import { ProcessLauncher } from "../executor/process-launcher.ts";
 import type { IngressLog } from "../ingress/edge-services.ts";
 import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
-import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { EventLog } from "../observe/event-log.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
-import { EdgeTarget, toApplicationSpec } from "./edge-target.ts";
+import type { HostedVersion } from "./hosted-version.ts";
 import { NodeEvents } from "./node-events.ts";
 import { NodeObserver } from "./node-observer.ts";
+import { type NodeSource, openSource } from "./node-source.ts";
+import { notServedTarget } from "./not-served-target.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { SlotHistory } from "./slot-history.ts";
+import { VersionHost } from "./version-host.ts";
 import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
-/** Where the application comes from. `inline`: an object of this program, whose classes then run in this process. */
-export type ApplicationSource =
-  | { readonly kind: "module"; readonly path: string }
-  | { readonly kind: "inline"; readonly application: Application; readonly models: "process" | "inline" };
-
 export interface StartNodeOptions {
-  readonly source: ApplicationSource;
+  readonly source: NodeSource;
   readonly http?: IngressOptions;
   readonly node?: NodeOptions;
   /** Where the admin API listens. Default nowhere. */
@@ -43,7 +41,7 @@ export interface StartNodeOptions {
   readonly clock?: Clock;
   /** Aborted: the start is given up, and rejects when nothing of it is left. Without effect later. */
   readonly signal?: AbortSignal;
-  readonly onEvent: (event: RunnerEvent) => void;
+  readonly onEvent: (event: RunnerEvent | ControllerEvent) => void;
   readonly onOutput: (executorId: string, stream: "stdout" | "stderr", line: string) => void;
 }
 
@@ -52,9 +50,9 @@ export interface RunningNode {
   readonly address: ListenAddress;
   /** Undefined without an admin API. */
   readonly admin: AdminAddress | undefined;
-  readonly graph: ApplicationGraph;
+  readonly applications: () => readonly ApplicationView[];
   readonly pids: () => readonly number[];
-  readonly placements: ApplicationRunner["placements"];
+  readonly placements: NodeRunner["placements"];
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -70,9 +68,13 @@ const ENTRY = fileURLToPath(new URL(`../executor/entry${path.extname(import.meta
  */
 const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
 
+/** Without an earlier version to go back to, a version is tried for ever. */
+const MAX_STARTS = 3;
+
 /**
- * The composition root of a node with one application: executors, router, runner and edge, wired.
+ * The composition root of a node: executors, routers, runner, controller and edge, wired.
  *
+ * @returns of a source with one application, when it is served; else when the desired state has been read.
  * @throws TuttiError what kept it from starting; nothing is left running then.
  */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
@@ -80,49 +82,59 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const nodeOptions = resolveNodeOptions(options.node);
   const ingressOptions = resolveIngressOptions(options.http);
   const adminOptions = options.admin === undefined ? undefined : resolveAdminOptions(options.admin);
+  const source = await openSource(options.source);
   const runDirectory = await createRunDirectory();
   const modelCacheDirectory = path.join(runDirectory, "models");
   await mkdir(modelCacheDirectory, { mode: 0o700 });
   const history = new SlotHistory();
   const log = new EventLog();
   const events = new NodeEvents({ log, status: () => observer.status(), clock });
-  const onEvent = (event: RunnerEvent) => {
-    history.note(event);
+  const onEvent = (event: RunnerEvent | ControllerEvent) => {
+    if ("slot" in event) history.note(event);
     events.note(event);
     options.onEvent(event);
   };
   const directories = { runDirectory, modelCacheDirectory };
-  const { fleet, router, runner } = wire({ ...options, onEvent }, nodeOptions, directories);
-  let target: IngressTarget = notReadyTarget;
+  const { fleet, routers, runner, openRouter } = wire({ ...options, onEvent }, nodeOptions, directories);
   const recorder = new RequestRecorder();
   const ingress = new Ingress({
     options: ingressOptions,
     recorder,
-    target: { call: (request) => target.call(request), readiness: () => target.readiness() },
+    target: notServedTarget(() => controller.readiness()),
     log: options.log,
     clock,
-    calls: router.counters,
+    calls: routers.counters,
+  });
+  const controller: Controller<HostedVersion> = new Controller<HostedVersion>({
+    ...source,
+    port: new VersionHost({ runner, routers, openRouter, ingress }),
+    limits: { maxStarts: source.maxStarts ?? MAX_STARTS, drainMs: nodeOptions.drainTimeoutMs },
+    onEvent,
+    clock,
   });
   const observer: NodeObserver = new NodeObserver({
     runner,
+    controller,
     recorder,
-    router,
+    router: routers,
     history,
     events: log,
     ingress: () => ingress.counts(),
     routes: () => ingress.routeCounts(),
-    readiness: () => target.readiness(),
+    readiness: () => controller.readiness(),
     clock,
   });
   const admin = adminOptions === undefined ? undefined : new AdminServer(adminOptions, observer, options.log);
   const stopHealing = keepHealthy(runner, clock);
   const closeAll = async () => {
     stopHealing();
+    void controller.stop();
     events.close();
     await ingress.close();
-    router.close();
+    routers.closeAll();
     await fleet.close();
     await admin?.close();
+    await source.store.close();
     await rm(runDirectory, { recursive: true, force: true });
   };
   const giveUp = () => void closeAll();
@@ -134,21 +146,16 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     const adminAddress = await admin?.start();
     await fleet.start();
     const ofProcesses = processSlots(options.source, nodeOptions);
-    fleet.prestart(ofProcesses.lanes + ofProcesses.codeExecutors);
-    const graph = await runner.start();
-    target = new EdgeTarget(router, graph, () => runner.readiness());
-    ingress.setApplications([toApplicationSpec(graph)]);
-    if (ofProcesses.lanes + ofProcesses.codeExecutors > 0) fleet.keepSpares();
-    return toRunningNode({
-      address,
-      admin: adminAddress,
-      graph,
-      fleet,
-      runner,
-      ingress,
-      closeAll,
-      drainTimeoutMs: nodeOptions.drainTimeoutMs,
-    });
+    fleet.prestart(ofProcesses);
+    await controller.start();
+    if (source.isWhole) await controller.started;
+    if (ofProcesses > 0) fleet.keepSpares();
+    const drain = async () => {
+      // The edge first: what it has accepted still needs the executors.
+      await Promise.all([controller.stop(), ingress.drain({ deadlineMs: nodeOptions.drainTimeoutMs })]);
+      await runner.drain(nodeOptions.drainTimeoutMs);
+    };
+    return toRunningNode({ address, admin: adminAddress, controller, fleet, runner, drain, closeAll });
   } catch (thrown) {
     await closeAll();
     throw thrown;
@@ -176,67 +183,46 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
     clock,
   });
   const platform = { launcher, clock };
-  if (source.kind === "module")
-    return wireNode({ platform, options: nodeOptions, module: source.path, onEvent });
+  if (source.kind !== "inline") return wireNode({ platform, options: nodeOptions, onEvent });
   const models = new OnnxModelLoader({ directory: directories.modelCacheDirectory });
   return wireNode({
     platform,
     options: nodeOptions,
-    module: "the application",
     inline: (router) => new InlineExecutor(INLINE_ID, source.application, router, models),
     isInline: (kind) => kind === "code" || source.models === "inline",
     onEvent,
   });
 }
 
-/** How many executors of each kind are processes. */
-function processSlots(source: ApplicationSource, { lanes, codeExecutors }: ResolvedNodeOptions) {
-  if (source.kind === "module") return { lanes, codeExecutors };
-  return { lanes: source.models === "process" ? lanes : 0, codeExecutors: 0 };
+/** How many processes the source is known to need. */
+function processSlots(source: NodeSource, { lanes, codeExecutors }: ResolvedNodeOptions): number {
+  if (source.kind !== "inline") return lanes + codeExecutors;
+  return source.models === "process" ? lanes : 0;
 }
 
-const notReadyTarget: IngressTarget = {
-  call: () => {
-    throw new TuttiError("Unavailable", "the application is starting", {
-      started: "no",
-      retryAfterSeconds: 1,
-    });
-  },
-  readiness: () => ({ ready: false, reason: "starting" }),
-};
-
-interface NodeParts {
-  readonly address: ListenAddress;
-  readonly admin: AdminAddress | undefined;
-  readonly graph: ApplicationGraph;
+interface NodeParts extends Pick<RunningNode, "address" | "admin"> {
+  readonly controller: Controller<HostedVersion>;
   readonly fleet: Fleet;
-  readonly runner: ApplicationRunner;
-  readonly ingress: Ingress;
+  readonly runner: NodeRunner;
+  readonly drain: () => Promise<void>;
   readonly closeAll: () => Promise<void>;
-  readonly drainTimeoutMs: number;
 }
 
 function toRunningNode({
   address,
   admin,
-  graph,
+  controller,
   fleet,
   runner,
-  ingress,
+  drain,
   closeAll,
-  drainTimeoutMs,
 }: NodeParts): RunningNode {
   let draining: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
-  const drain = async () => {
-    // The edge first: what it has accepted still needs the executors.
-    await ingress.drain({ deadlineMs: drainTimeoutMs });
-    await runner.drain(drainTimeoutMs);
-  };
   return {
     address,
     admin,
-    graph,
+    applications: () => controller.applications(),
     pids: () => fleet.pids,
     placements: () => runner.placements(),
     drain: () => (draining ??= drain()),

@@ -1,6 +1,6 @@
 import { HTTP_PREFIX } from "../api/http-call.ts";
 import type { Clock } from "../clock/clock.ts";
-import type { ApplicationRunner } from "../controller/application-runner.ts";
+import type { NodeRunner } from "../controller/node-runner.ts";
 import type { RecordedByExecutor } from "../executor/control-messages.ts";
 import type { Executor } from "../executor/executor.ts";
 import { unpackCalls } from "../observe/pack-calls.ts";
@@ -9,7 +9,7 @@ import type { RequestRecorder } from "../observe/request-recorder.ts";
 import type { CollectedRecords } from "../observe/requests-report.ts";
 
 export interface RecordCollectorParts {
-  readonly runner: Pick<ApplicationRunner, "slots">;
+  readonly runner: Pick<NodeRunner, "slots">;
   /** Of the edge. */
   readonly recorder: RequestRecorder;
   readonly clock: Clock;

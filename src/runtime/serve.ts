@@ -2,6 +2,8 @@ import type { AdminOptions } from "../admin/admin-options.ts";
 import type { Application } from "../api/application.ts";
 import { checkKeys, oneOf } from "../config/check-options.ts";
 import type { NodeOptions } from "../config/node-options.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
+import type { ControllerEvent } from "../controller/version-port.ts";
 import type { IngressOptions } from "../ingress/ingress-options.ts";
 import { urlOf } from "./url-of.ts";
 
@@ -29,6 +31,10 @@ export interface Served {
   close(): Promise<void>;
 }
 
+/** Something that somebody may have to look at. */
+const isNews = (event: RunnerEvent | ControllerEvent): boolean =>
+  "slot" in event ? event.type !== "filled" : event.type === "controller-failed";
+
 /**
  * Runs an application inside a program: its classes in this process, its models in executors as usual. For a service
  * of its own `tutti run` does more: there user code can be restarted.
@@ -51,7 +57,7 @@ export async function serve(application: Application, options: ServeOptions = {}
     ...(options.node === undefined ? {} : { node: options.node }),
     ...(options.admin === undefined ? {} : { admin: options.admin }),
     log,
-    onEvent: (event) => (event.type === "filled" ? log.debug(event) : log.warn(event)),
+    onEvent: (event) => (isNews(event) ? log.warn(event) : log.debug(event)),
     onOutput: (executor, stream, line) => log.info({ executor, stream }, line),
   });
   return {

@@ -1,4 +1,4 @@
-import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
 
 /** What has happened to one slot since the node began. */
 export interface SlotCounts {

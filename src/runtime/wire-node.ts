@@ -1,12 +1,14 @@
 import { type CancelTimer, type Clock, everyInBackground, systemClock } from "../clock/clock.ts";
 import type { ResolvedNodeOptions } from "../config/node-options.ts";
-import { ApplicationRunner, type RunnerEvent } from "../controller/application-runner.ts";
+import { NodeRunner } from "../controller/node-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
 import { countLosses } from "../executor/count-losses.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { ExecutorLauncher } from "../executor/executor-launcher.ts";
 import { Fleet } from "../executor/fleet.ts";
 import type { InlineExecutor } from "../executor/inline-executor.ts";
 import { Router } from "../router/router.ts";
+import { VersionRouters } from "./version-routers.ts";
 
 /** What a node stands on: processes and the system's time, or simulated ones. */
 export interface NodePlatform {
@@ -22,9 +24,7 @@ export interface NodePlatform {
 export interface NodeWiring {
   readonly platform: NodePlatform;
   readonly options: ResolvedNodeOptions;
-  /** Absolute path of the application's module, or what stands for it in messages. */
-  readonly module: string;
-  /** Given the router, makes the executor that this very process is; none by default. */
+  /** Given the router of its classes, makes the executor that this very process is; none by default. */
   readonly inline?: (router: Router) => InlineExecutor;
   /** Which kinds of slots the inline executor fills. */
   readonly isInline?: (kind: "model" | "code") => boolean;
@@ -38,24 +38,28 @@ const SILENT_SHARE = 0.25;
 const HEAL_INTERVAL_MS = 1000;
 const NOTHING_IS_INLINE = () => false;
 
-/** Joins router, fleet and runner: what a node is behind its edge. */
-export function wireNode({ platform, options, module, onEvent, ...wiring }: NodeWiring) {
+/** Joins routers, fleet and runner: what a node is behind its edge. */
+export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) {
   const { launcher, clock = systemClock, random = Math.random, hashModel } = platform;
   const { isInline = NOTHING_IS_INLINE } = wiring;
-  const router: Router = new Router({
-    localExecutor: INLINE_ID,
-    clock,
-    random,
-    connect: ({ id }) => {
-      if (inline !== undefined && id === INLINE_ID) {
-        const { link } = inline;
-        return queueMicrotask(() => router.laneOpened(INLINE_ID, link));
-      }
-      const state = fleet.get(id)?.state;
-      // The node's connection to an executor is its control connection: it is there before any snapshot names it.
-      if (state?.kind === "ready") router.laneOpened(id, state.peer);
-    },
-    disconnect: () => {},
+  const routers = new VersionRouters((counters): Router => {
+    const router: Router = new Router({
+      localExecutor: INLINE_ID,
+      clock,
+      random,
+      counters,
+      connect: ({ id }) => {
+        if (inline !== undefined && id === INLINE_ID) {
+          const { link } = inline;
+          return queueMicrotask(() => router.laneOpened(INLINE_ID, link));
+        }
+        const state = fleet.get(id)?.state;
+        // The node's connection to an executor is its control connection: it is there before any snapshot names it.
+        if (state?.kind === "ready") router.laneOpened(id, state.peer);
+      },
+      disconnect: () => {},
+    });
+    return router;
   });
   const fleet: Fleet = new Fleet({
     launcher,
@@ -68,21 +72,22 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
       loadingTimeoutMs: options.loadingTimeoutMs,
       memoryLimitMb: options.executorMemoryLimitMb,
     },
-    onDetached: ({ id }) => router.laneClosed(id),
+    onDetached: ({ id }) => routers.laneClosed(id),
     onLost: (executor, reason) => {
-      router.laneClosed(executor.id);
+      routers.laneClosed(executor.id);
       runner.lost(executor, reason);
     },
     onSilence: (executor, isSilent) => runner.silent(executor, isSilent),
     onTooLarge: (executor, reason) => void runner.retire(executor, reason),
-    onLoad: (executorId, load) => router.lane(executorId)?.report(load, clock.now()),
-    onLoss: countLosses(router.counters),
+    onLoad: (executorId, load) => routers.report(executorId, load, clock.now()),
+    onLoss: countLosses(routers.counters),
   });
-  const inline = wiring.inline?.(router);
-  const runner: ApplicationRunner = new ApplicationRunner({
+  // Its classes are of the one version that there then is, and call by its router.
+  const inlineRouter = wiring.inline === undefined ? undefined : routers.open();
+  const inline = inlineRouter === undefined ? undefined : wiring.inline?.(inlineRouter);
+  const runner: NodeRunner = new NodeRunner({
     acquire: async (kind): Promise<Executor> =>
       inline !== undefined && isInline(kind) ? inline : fleet.acquire(),
-    module,
     limits: {
       lanes: isInline("model") ? 1 : options.lanes,
       codeExecutors: isInline("code") ? 1 : options.codeExecutors,
@@ -90,16 +95,15 @@ export function wireNode({ platform, options, module, onEvent, ...wiring }: Node
     },
     importTimeoutMs: options.loadingTimeoutMs,
     hostTimeoutMs: options.loadingTimeoutMs,
-    onSnapshot: (snapshot) => router.apply(snapshot),
     onEvent,
     clock,
     random,
     ...(hashModel === undefined ? {} : { hashModel }),
   });
-  return { fleet, router, runner };
+  return { fleet, routers, runner, openRouter: () => inlineRouter ?? routers.open() };
 }
 
 /** Has replicas replaced whose health checks failed, until that is cancelled. */
-export function keepHealthy(runner: ApplicationRunner, clock: Clock = systemClock): CancelTimer {
+export function keepHealthy(runner: NodeRunner, clock: Clock = systemClock): CancelTimer {
   return everyInBackground(clock, HEAL_INTERVAL_MS, () => void runner.heal());
 }

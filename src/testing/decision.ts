@@ -1,4 +1,4 @@
-import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
 
 /** Something that the runtime decided, and when, in virtual time. The same seed gives the same ones, in the same order. */
 export type Decision =

@@ -1,11 +1,14 @@
 import type { Application } from "../api/application.ts";
+import { Controller } from "../controller/controller.ts";
 import { Ingress } from "../ingress/ingress.ts";
-import type { IngressTarget } from "../ingress/ingress-target.ts";
 import { EventLog } from "../observe/event-log.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
-import { EdgeTarget, toApplicationSpec } from "../runtime/edge-target.ts";
+import type { HostedVersion } from "../runtime/hosted-version.ts";
 import { NodeObserver } from "../runtime/node-observer.ts";
+import { openSource } from "../runtime/node-source.ts";
+import { notServedTarget } from "../runtime/not-served-target.ts";
 import { SlotHistory } from "../runtime/slot-history.ts";
+import { VersionHost } from "../runtime/version-host.ts";
 import { keepHealthy, wireNode } from "../runtime/wire-node.ts";
 import { deriveSeed, seededRandom } from "./seeded-random.ts";
 import { SimulatedClient } from "./simulated-client.ts";
@@ -47,7 +50,7 @@ export async function simulate(application: Application, options: SimulationOpti
     onRun: ({ id }, run) => record.onRun(id, run),
   });
   const history = new SlotHistory();
-  const { fleet, router, runner } = wireNode({
+  const { fleet, routers, runner, openRouter } = wireNode({
     platform: {
       launcher,
       clock: node,
@@ -55,37 +58,46 @@ export async function simulate(application: Application, options: SimulationOpti
       hashModel: async () => "",
     },
     options: nodeOptions,
-    module: "the application",
     onEvent: (event) => {
       history.note(event);
       record.onEvent(event);
     },
   });
-  let target: IngressTarget | undefined;
+  const source = await openSource({ kind: "module", path: "the application" });
   const recorder = new RequestRecorder(seededRandom(deriveSeed(seed, "recorder")));
   const ingress = new Ingress({
     options: http,
-    target: { call: (request) => target!.call(request), readiness: () => runner.readiness() },
+    target: notServedTarget(() => controller.readiness()),
     log: SILENT,
     recorder,
     clock: node,
-    calls: router.counters,
+    calls: routers.counters,
     random: seededRandom(deriveSeed(seed, "edge")),
+  });
+  const controller: Controller<HostedVersion> = new Controller<HostedVersion>({
+    ...source,
+    port: new VersionHost({ runner, routers, openRouter, ingress }),
+    limits: { maxStarts: 1, drainMs: nodeOptions.drainTimeoutMs },
+    onEvent: () => {},
+    clock: node,
+    random: seededRandom(deriveSeed(seed, "controller")),
   });
   const observer = new NodeObserver({
     runner,
+    controller,
     recorder,
-    router,
+    router: routers,
     history,
     events: new EventLog(() => node.now()),
     ingress: () => ingress.counts(),
     routes: () => ingress.routeCounts(),
-    readiness: () => runner.readiness(),
+    readiness: () => controller.readiness(),
     clock: node,
   });
   const close = async () => {
+    void controller.stop();
     await ingress.close();
-    router.close();
+    routers.closeAll();
     await fleet.close();
     time.end();
     putGlobalsBack();
@@ -95,9 +107,7 @@ export async function simulate(application: Application, options: SimulationOpti
     await node.run(() => fleet.start());
     node.run(() => keepHealthy(runner, node));
     node.run(() => fleet.prestart(nodeOptions.lanes + nodeOptions.codeExecutors));
-    const graph = await time.settle(node.run(() => runner.start()));
-    target = new EdgeTarget(router, graph, () => runner.readiness());
-    ingress.setApplications([toApplicationSpec(graph)]);
+    await time.settle(node.run(() => controller.start().then(() => controller.started)));
     node.run(() => fleet.keepSpares());
     const client = new SimulatedClient(outside, (connection) => node.run(() => connect(connection)));
     return new World({
@@ -106,7 +116,8 @@ export async function simulate(application: Application, options: SimulationOpti
       node,
       outside,
       launcher,
-      router,
+      routers,
+      router: controller.serving()[0]!.router,
       runner,
       observer,
       client,

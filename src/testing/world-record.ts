@@ -1,5 +1,5 @@
 import { calledMethod } from "../api/http-call.ts";
-import type { RunnerEvent } from "../controller/application-runner.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
 import type { SpecToHost } from "../executor/control-messages.ts";
 import type { Decision } from "./decision.ts";
 import { type CallFate, type Plant, type PlantSite, Plants } from "./plant.ts";

@@ -1,12 +1,13 @@
 import { type BoundDeployment, bindingOf } from "../api/binding.ts";
 import type { Handle } from "../api/handle.ts";
 import { createHandle } from "../api/handle-proxy.ts";
-import type { ApplicationRunner } from "../controller/application-runner.ts";
+import type { NodeRunner } from "../controller/node-runner.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { type CallCounts, sumCounts } from "../observe/call-counters.ts";
 import type { RequestsQuery, RequestsReport } from "../observe/requests-report.ts";
 import type { Router } from "../router/router.ts";
 import type { NodeObserver } from "../runtime/node-observer.ts";
+import type { VersionRouters } from "../runtime/version-routers.ts";
 import type { Decision } from "./decision.ts";
 import { LoadResult } from "./load-result.ts";
 import { Pending } from "./pending.ts";
@@ -38,8 +39,10 @@ export interface WorldParts {
   /** Where clients are. */
   readonly outside: VirtualProcess;
   readonly launcher: SimulatedLauncher;
+  readonly routers: VersionRouters;
+  /** Of the application. */
   readonly router: Router;
-  readonly runner: ApplicationRunner;
+  readonly runner: NodeRunner;
   readonly observer: NodeObserver;
   readonly client: SimulatedClient;
   readonly record: WorldRecord;
@@ -70,17 +73,17 @@ export class World {
 
   /** Calls that ended otherwise than by an answer that was used, over all processes that there ever were. */
   counts(): CallCounts {
-    const { launcher, router } = this.#parts;
+    const { launcher, routers } = this.#parts;
     const counters = launcher.executors.flatMap(({ assembled }) =>
       assembled === undefined ? [] : [assembled.router.counters.snapshot()],
     );
-    return sumCounts([router.counters.snapshot(), ...counters]);
+    return sumCounts([routers.counters.snapshot(), ...counters]);
   }
 
   /** Calls that are under way, over the routers of all processes that live; 0 when idle, or something was lost. */
   get outstandingCalls(): number {
-    const { launcher, router } = this.#parts;
-    let calls = router.outstandingCalls;
+    const { launcher, routers } = this.#parts;
+    let calls = routers.outstandingCalls;
     for (const { assembled, process } of launcher.executors) {
       if (!process.hasEnded) calls += assembled?.router.outstandingCalls ?? 0;
     }

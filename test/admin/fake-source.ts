@@ -10,7 +10,7 @@ export const STATUS: NodeStatus = {
   uptimeMs: 1000,
   ready: true,
   reason: "",
-  application: undefined,
+  applications: [],
   executors: [],
   calls: { queue: { expired: 3 } },
   batches: [],

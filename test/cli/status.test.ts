@@ -47,9 +47,12 @@ describe("tutti status", () => {
     expect(JSON.parse(stdout)).toMatchObject({
       pid: node.pid,
       ready: true,
-      application: {
-        deployments: expect.arrayContaining([expect.objectContaining({ name: "slow", state: "ready" })]),
-      },
+      applications: [
+        {
+          status: "RUNNING",
+          deployments: expect.arrayContaining([expect.objectContaining({ name: "slow", state: "ready" })]),
+        },
+      ],
     });
   });
 });

@@ -94,9 +94,9 @@ describe("a node's flight recorder", () => {
     expect(json).toMatchObject({
       pid: node.pid,
       ready: true,
-      application: { name: "nested", version: "v3" },
+      applications: [{ name: "nested", version: "v3", status: "RUNNING", reason: "" }],
     });
-    const deployments = json.application.deployments.map(
+    const deployments = json.applications[0].deployments.map(
       ({ name, ready, wanted }: { name: string; ready: number; wanted: number }) => [name, ready, wanted],
     );
     expect(deployments).toContainEqual(["Scorer", 1, 1]);

@@ -15,7 +15,8 @@ import type {
 } from "../executor/control-messages.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
-import { ApplicationRunner, type RunnerEvent } from "./application-runner.ts";
+import { NodeRunner } from "./node-runner.ts";
+import type { RunnerEvent } from "./slot.ts";
 
 const POLL = { interval: 1, timeout: 10_000 };
 const WELL: ExecutorStatus = {
@@ -93,19 +94,19 @@ function run(graph: ApplicationGraph, prepare: (executor: FakeExecutor, index: n
   const executors: FakeExecutor[] = [];
   const snapshots: RoutingSnapshot[] = [];
   const events: RunnerEvent[] = [];
-  const runner = new ApplicationRunner({
+  const node = new NodeRunner({
     acquire: async () => {
       const executor = new FakeExecutor(`x${executors.length}`, graph);
       prepare(executor, executors.push(executor) - 1);
       return executor;
     },
-    module: "/app.ts",
     limits: { lanes: 2, codeExecutors: 2, laneMemoryMb: 1000 },
     importTimeoutMs: 1000,
     hostTimeoutMs: 1000,
-    onSnapshot: (snapshot) => snapshots.push(snapshot),
     onEvent: (event) => events.push(event),
   });
+  const version = node.add({ module: "/app.ts" }, (snapshot) => snapshots.push(snapshot));
+  const runner = Object.assign(node, { start: () => version.start() });
   /** `deployment@executor`, sorted, of the newest snapshot. */
   const routed = () =>
     (snapshots.at(-1)?.deployments ?? [])
@@ -160,16 +161,14 @@ describe("an application that starts", () => {
       if (request.type === "route") told.push(`executor ${request.snapshot.version}`);
       return order(request);
     };
-    const runner = new ApplicationRunner({
+    const runner = new NodeRunner({
       acquire: async () => executor,
-      module: "/app.ts",
       limits: { lanes: 1, codeExecutors: 1, laneMemoryMb: 1000 },
       importTimeoutMs: 1000,
       hostTimeoutMs: 1000,
-      onSnapshot: ({ version }) => told.push(`node ${version}`),
       onEvent: () => {},
     });
-    await runner.start();
+    await runner.add({ module: "/app.ts" }, ({ version }) => told.push(`node ${version}`)).start();
     expect(told.slice(-2)).toEqual(["executor 1", "node 1"]);
   });
 

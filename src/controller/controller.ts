@@ -1,0 +1,519 @@
+import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
+import type { StateStore } from "../config/state-store.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { applicationStatus } from "../policy/application-status.ts";
+import { backoffMs } from "../policy/backoff.ts";
+import {
+  type ApplicationDefinition,
+  type DesiredApplication,
+  type DesiredState,
+  EMPTY_STATE,
+  wantedDefinition,
+} from "../policy/desired-state.ts";
+import { type Action, type ReconcileLimits, reconcile, type WantedApplication } from "../policy/reconcile.ts";
+import { type ApplicationView, viewApplication } from "./application-view.ts";
+import { optionsKey, versionKey } from "./definition-keys.ts";
+import { noteRollback } from "./note-rollback.ts";
+import { OneAtATime } from "./one-at-a-time.ts";
+import { RunningApplication } from "./running-application.ts";
+import { RunningVersion } from "./running-version.ts";
+import type { ServedRecord } from "./served-record.ts";
+import type { ControllerEvent, HostedRunner, VersionEventState, VersionPort } from "./version-port.ts";
+import type { VersionSource } from "./version-runner.ts";
+
+export interface ControllerOptions<V extends HostedRunner> {
+  readonly store: StateStore;
+  readonly port: VersionPort<V>;
+  /** What is served, for the node's next run. Default nowhere. */
+  readonly served?: ServedRecord;
+  readonly limits: ReconcileLimits;
+  /** How a version is made from its definition. Default as the definition says. */
+  readonly toSource?: (definition: ApplicationDefinition) => VersionSource;
+  readonly onEvent: (event: ControllerEvent) => void;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** In [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Looked at anew so often, whatever is told: what was told may have been lost. */
+const SLOW_TICK_MS = 5000;
+/** The same while something is on its way. */
+const QUICK_TICK_MS = 50;
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
+/** What carrying out may lead to at once; RC1 is far below. */
+const MAX_ROUNDS = 32;
+/** For what user code does at its end, when nobody waits for it any more. */
+const DISPOSE_MS = 1000;
+
+/**
+ * Makes what is match what is wanted: reads the desired state, looks at what there is, has `reconcile` say what is to be done, and
+ * does it. It keeps nothing that it could not find out again, but for what was given up and how far a rollout is.
+ */
+export class Controller<V extends HostedRunner> {
+  readonly #options: ControllerOptions<V>;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #applications = new Map<string, RunningApplication<V>>();
+  readonly #turns = new OneAtATime();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #told = new Map<string, string>();
+  #desired: DesiredState = EMPTY_STATE;
+  #hasRead = false;
+  #isPassDue = false;
+  #cancelTick: CancelTimer | undefined;
+  #stopWatching: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(options: ControllerOptions<V>) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#started.promise.catch(() => {});
+  }
+
+  /** Begins to work. @throws TuttiError when the desired state cannot be read. */
+  async start(): Promise<void> {
+    const { store, served } = this.#options;
+    this.#desired = await store.read();
+    this.#hasRead = true;
+    for (const definition of (await served?.read()) ?? [])
+      this.#applicationOf(definition.name).lastServed = definition;
+    this.#stopWatching = store.watch(() => this.trigger());
+    await this.#turns.run(() => this.#pass());
+  }
+
+  /** Resolves when every application that is wanted is served; rejects with the first failure to start one. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** Has it look again, soon. */
+  trigger(): void {
+    if (this.#isPassDue || this.#isStopped) return;
+    this.#isPassDue = true;
+    void this.#turns.run(() => this.#pass());
+  }
+
+  /** Does nothing any more; what is served goes on (D8). Resolves when what it was doing has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTick?.();
+    this.#stopWatching?.();
+    await this.#turns.run(async () => {});
+  }
+
+  /** Ready when every application that is wanted is served by a version that is healthy. */
+  readiness(): { readonly ready: boolean; readonly reason: string } {
+    if (this.#isStopped) return { ready: false, reason: "shutting down" };
+    if (!this.#hasRead) return { ready: false, reason: "starting" };
+    for (const { name } of this.#desired.applications) {
+      const serving = this.#applications.get(name)?.versions.filter(({ weight }) => weight > 0) ?? [];
+      if (serving.length === 0) return { ready: false, reason: this.#statusOf(name).reason || "starting" };
+      for (const { hosted } of serving) {
+        const readiness = hosted?.runner.readiness();
+        if (readiness !== undefined && !readiness.ready) return readiness;
+      }
+    }
+    return { ready: true, reason: "" };
+  }
+
+  applications(): ApplicationView[] {
+    const names = new Set([
+      ...this.#desired.applications.map(({ name }) => name),
+      ...this.#applications.keys(),
+    ]);
+    return [...names].map((name) => {
+      const desired = this.#desired.applications.find((one) => one.name === name);
+      const application = this.#applications.get(name);
+      const openRequests = (version: V) => this.#options.port.openRequests(version);
+      return viewApplication({ name, desired, application, ...this.#statusOf(name), openRequests });
+    });
+  }
+
+  /** What runs it, of each application that is served. */
+  serving(): V[] {
+    return [...this.#applications.values()].flatMap(({ versions }) =>
+      versions.flatMap(({ weight, hosted }) => (weight > 0 && hosted !== undefined ? [hosted] : [])),
+    );
+  }
+
+  async #pass(): Promise<void> {
+    this.#isPassDue = false;
+    if (this.#isStopped) return;
+    try {
+      await this.#readDesired();
+      for (let round = 0; round < MAX_ROUNDS && !this.#isStopped; round++) {
+        const actions = this.#decide();
+        if (actions.length === 0) break;
+        for (const action of actions) this.#carryOut(action);
+      }
+      await this.#rememberServed();
+    } catch (thrown) {
+      // A defect: what is served goes on, and the next tick tries again.
+      this.#options.onEvent({
+        type: "controller-failed",
+        reason: TuttiError.from(thrown, "Internal").message,
+      });
+    }
+    this.#tell();
+    this.#settleStart();
+    this.#cancelTick?.();
+    if (this.#isStopped) return;
+    const tickMs = this.#isMoving() ? QUICK_TICK_MS : SLOW_TICK_MS;
+    this.#cancelTick = this.#clock.afterInBackground(tickMs, () => this.trigger());
+  }
+
+  async #readDesired(): Promise<void> {
+    try {
+      this.#desired = await this.#options.store.read();
+      this.#tellOnce("store", { type: "controller-failed", reason: "" }, true);
+    } catch (thrown) {
+      // The last that was read goes on to hold.
+      const { message: reason } = TuttiError.from(thrown, "StoreFailed");
+      this.#tellOnce("store", { type: "controller-failed", reason });
+    }
+    for (const [name, { rejected, lastServed }] of this.#applications) {
+      const desired = this.#desired.applications.find((one) => one.name === name);
+      const wanted = desired === undefined ? undefined : versionKey(definitionOf(desired));
+      const last = lastServed === undefined ? undefined : versionKey(lastServed);
+      // Wanted no more, or wanted again after it was not: by people, who may know better.
+      for (const key of rejected.keys()) if (key !== wanted && key !== last) rejected.delete(key);
+    }
+  }
+
+  #decide(): Action[] {
+    const actual = [...this.#applications.values()].map((application) =>
+      application.toActual((version) => this.#options.port.openRequests(version)),
+    );
+    const wanted = this.#desired.applications.map((desired) => this.#toWanted(desired));
+    return reconcile(wanted, actual, this.#options.limits, this.#clock.now());
+  }
+
+  #toWanted(desired: DesiredApplication): WantedApplication {
+    const definition = definitionOf(desired);
+    const lastServed = this.#applications.get(desired.name)?.lastServed;
+    return {
+      name: desired.name,
+      version: versionKey(definition),
+      options: optionsKey(definition),
+      traffic: definition.traffic,
+      lastServed: lastServed === undefined ? undefined : versionKey(lastServed),
+      hasEarlier: desired.rollback === undefined && desired.history.length > 0,
+    };
+  }
+
+  #carryOut(action: Action): void {
+    const application = this.#applicationOf(action.application);
+    switch (action.type) {
+      case "start":
+        return this.#start(application, action.version);
+      case "route":
+        return this.#route(application, action);
+      case "note-rollout":
+        application.rollout = action.rollout;
+        return;
+      case "adjust":
+        return this.#adjust(application, action.version);
+      case "drain":
+        return this.#setPhase(application, action.version, { kind: "draining", endAtMs: action.endAtMs });
+      case "keep":
+        return this.#setPhase(application, action.version, { kind: "ready" });
+      case "end":
+        return this.#end(application, action.version);
+      case "reject":
+        return this.#reject(application, action);
+      case "forget":
+        this.#applications.delete(action.application);
+    }
+  }
+
+  #start(application: RunningApplication<V>, key: string): void {
+    const definition = this.#definitionWith(application, key);
+    if (definition === undefined) return;
+    let version = application.find(key);
+    if (version === undefined) {
+      version = new RunningVersion<V>(definition);
+      application.versions.push(version);
+    }
+    version.definition = definition;
+    version.phase = { kind: "starting" };
+    version.hosted = this.#options.port.open((this.#options.toSource ?? sourceOf)(definition));
+    this.#tellVersion(application, version, "starting");
+    void this.#bringUp(application, version, version.hosted);
+  }
+
+  async #bringUp(application: RunningApplication<V>, version: RunningVersion<V>, hosted: V): Promise<void> {
+    try {
+      await hosted.runner.start();
+      if (version.phase.kind !== "starting") return;
+      version.phase = { kind: "ready" };
+      this.#tellVersion(application, version, "ready");
+    } catch (thrown) {
+      if (version.phase.kind !== "starting") return;
+      this.#failed(application, version, TuttiError.from(thrown, "StartFailed"));
+      await this.#options.port.close(hosted, 0, "it could not be started");
+    }
+    this.trigger();
+  }
+
+  #failed(application: RunningApplication<V>, version: RunningVersion<V>, error: TuttiError): void {
+    version.attempts += 1;
+    const retryInMs = backoffMs(version.attempts, FIRST_RETRY_MS, MAX_RETRY_MS, this.#random());
+    version.hosted = undefined;
+    version.phase = {
+      kind: "failed",
+      attempts: version.attempts,
+      retryAtMs: this.#clock.now() + retryInMs,
+      reason: error.message,
+    };
+    this.#tellVersion(application, version, "start-failed", error.message);
+    this.#started.reject(error);
+  }
+
+  #route(application: RunningApplication<V>, action: Extract<Action, { type: "route" }>): void {
+    const { weights, rollout } = action;
+    const before = application.versions.map(({ weight }) => weight);
+    for (const version of application.versions) {
+      version.weight = weights[version.key] ?? 0;
+      if (rollout === undefined) version.window = undefined;
+      else if (version.key === rollout.from || version.key === rollout.to) version.watch();
+    }
+    try {
+      this.#serve();
+    } catch (thrown) {
+      // Such as a route that another application has, which only its module tells.
+      const blamed = application.versions.filter(({ weight }, i) => weight > 0 && before[i] === 0);
+      application.versions.forEach((version, i) => {
+        version.weight = before[i] ?? 0;
+      });
+      for (const version of blamed) {
+        const { hosted } = version;
+        version.attempts = Math.max(version.attempts, this.#options.limits.maxStarts);
+        this.#failed(application, version, TuttiError.from(thrown, "InvalidOptions"));
+        if (hosted !== undefined) void this.#options.port.close(hosted, 0, "it could not be served");
+      }
+      return;
+    }
+    application.rollout = rollout;
+    const [only, ...others] = application.versions.filter(({ weight }) => weight > 0);
+    if (only !== undefined && others.length === 0 && rollout === undefined) {
+      application.lastServed = only.definition;
+      only.attempts = 0;
+    }
+    const shares = application.versions.map(({ label, weight }) => ({ version: label, weight }));
+    this.#options.onEvent({
+      type: "traffic",
+      application: this.#nameOf(application),
+      shares: shares.filter(({ weight }) => weight > 0),
+    });
+  }
+
+  #serve(): void {
+    const served = [...this.#applications.values()].flatMap(({ versions }) =>
+      versions.flatMap(({ hosted, weight, window }) =>
+        hosted === undefined || weight === 0
+          ? []
+          : [{ version: hosted, weight, ...(window === undefined ? {} : { stats: window }) }],
+      ),
+    );
+    this.#options.port.serve(served);
+  }
+
+  #adjust(application: RunningApplication<V>, key: string): void {
+    const version = application.find(key);
+    const definition = this.#definitionWith(application, key);
+    if (version?.hosted === undefined || definition === undefined) return;
+    version.adjust = { kind: "running" };
+    void this.#configure(application, version, version.hosted, definition);
+  }
+
+  async #configure(
+    application: RunningApplication<V>,
+    version: RunningVersion<V>,
+    { runner }: V,
+    definition: ApplicationDefinition,
+  ): Promise<void> {
+    try {
+      await runner.configure(definition.deployments, definition.route);
+      version.definition = definition;
+      version.adjust = { kind: "idle" };
+      if (application.lastServed !== undefined && versionKey(application.lastServed) === version.key)
+        application.lastServed = definition;
+      this.#serve();
+      this.#tellVersion(application, version, "changed");
+    } catch (thrown) {
+      const { message: reason } = TuttiError.from(thrown, "StartFailed");
+      const retryAtMs = this.#clock.now() + MAX_RETRY_MS;
+      version.adjust = { kind: "failed", options: optionsKey(definition), retryAtMs, reason };
+      this.#tellVersion(application, version, "change-failed", reason);
+    }
+    this.trigger();
+  }
+
+  #setPhase(
+    application: RunningApplication<V>,
+    key: string,
+    phase: { readonly kind: "ready" } | { readonly kind: "draining"; readonly endAtMs: number },
+  ): void {
+    const version = application.find(key);
+    if (version === undefined) return;
+    version.phase = phase;
+    this.#tellVersion(application, version, phase.kind);
+  }
+
+  #end(application: RunningApplication<V>, key: string): void {
+    const version = application.find(key);
+    if (version === undefined) return;
+    const { hosted, phase } = version;
+    const forget = () => {
+      const at = application.versions.indexOf(version);
+      if (at >= 0) application.versions.splice(at, 1);
+    };
+    version.phase = { kind: "ending" };
+    if (hosted === undefined) return forget();
+    const drainMs = phase.kind === "draining" ? DISPOSE_MS : 0;
+    void this.#options.port.close(hosted, drainMs, "its version is not served any more").then(() => {
+      this.#tellVersion(application, version, "ended");
+      forget();
+      this.trigger();
+    });
+  }
+
+  #reject(application: RunningApplication<V>, action: Extract<Action, { type: "reject" }>): void {
+    const { version: key, reason, backTo } = action;
+    const version = application.find(key);
+    application.rejected.set(key, reason);
+    if (version !== undefined) this.#tellVersion(application, version, "given-up", reason);
+    const { name } = application;
+    const label = version?.label ?? "";
+    void noteRollback(this.#options.store, {
+      name,
+      key,
+      backTo,
+      reason: `${label} was given up: ${reason}`,
+    }).then(
+      () => this.trigger(),
+      // What was given up stays so as long as the node runs; the store's failure is told when it is read.
+      () => {},
+    );
+  }
+
+  /** The definition that is wanted, or the one before it, whichever has this key. */
+  #definitionWith(
+    { name, lastServed }: RunningApplication<V>,
+    key: string,
+  ): ApplicationDefinition | undefined {
+    const desired = this.#desired.applications.find((one) => one.name === name);
+    const candidates = [desired === undefined ? undefined : definitionOf(desired), lastServed];
+    return candidates.find((definition) => definition !== undefined && versionKey(definition) === key);
+  }
+
+  #applicationOf(name: string): RunningApplication<V> {
+    let application = this.#applications.get(name);
+    if (application === undefined) {
+      application = new RunningApplication<V>(name);
+      this.#applications.set(name, application);
+    }
+    return application;
+  }
+
+  #nameOf({ name, versions }: RunningApplication<V>): string {
+    return (
+      versions.find(({ hosted }) => hosted?.runner.graph !== undefined)?.hosted?.runner.graph?.name ?? name
+    );
+  }
+
+  #statusOf(name: string) {
+    const desired = this.#desired.applications.find((one) => one.name === name);
+    const actual = this.#applications
+      .get(name)
+      ?.toActual((version) => this.#options.port.openRequests(version));
+    const wanted = desired === undefined ? undefined : this.#toWanted(desired);
+    const { status, reason } = applicationStatus(wanted, actual, this.#options.limits.maxStarts);
+    const rolledBack = desired?.rollback === undefined ? "" : `rolled back: ${desired.rollback.reason}`;
+    const given =
+      wanted === undefined ? undefined : this.#applications.get(name)?.rejected.get(wanted.version);
+    const why = given === undefined ? reason : `${reason}: ${given}`;
+    return { status, reason: why === "" ? rolledBack : why };
+  }
+
+  #isMoving(): boolean {
+    return [...this.#applications.values()].some(
+      ({ versions, rollout }) =>
+        rollout !== undefined ||
+        versions.some(({ phase, adjust }) => phase.kind !== "ready" || adjust.kind === "failed"),
+    );
+  }
+
+  async #rememberServed(): Promise<void> {
+    const served = [...this.#applications.values()].flatMap(({ lastServed }) => lastServed ?? []);
+    try {
+      await this.#options.served?.write(served);
+    } catch (thrown) {
+      const { message: reason } = TuttiError.from(thrown, "StoreFailed");
+      this.#tellOnce("served", { type: "controller-failed", reason });
+    }
+  }
+
+  #settleStart(): void {
+    if (this.#desired.applications.every(({ name }) => this.#applications.get(name)?.isServed === true))
+      this.#started.resolve();
+  }
+
+  #tellVersion(
+    application: RunningApplication<V>,
+    version: RunningVersion<V>,
+    state: VersionEventState,
+    reason = "",
+  ): void {
+    const { label } = version;
+    this.#options.onEvent({
+      type: "version",
+      application: this.#nameOf(application),
+      version: label,
+      state,
+      reason,
+    });
+  }
+
+  #tell(): void {
+    for (const name of new Set([
+      ...this.#desired.applications.map((one) => one.name),
+      ...this.#applications.keys(),
+    ])) {
+      const { status, reason } = this.#statusOf(name);
+      this.#tellOnce(`application ${name}`, { type: "application", application: name, status, reason });
+    }
+  }
+
+  /** @param quietly remember it only. */
+  #tellOnce(about: string, event: ControllerEvent, quietly = false): void {
+    const text = JSON.stringify(event);
+    if (this.#told.get(about) === text) return;
+    this.#told.set(about, text);
+    if (!quietly) this.#options.onEvent(event);
+  }
+}
+
+/** A rollback to what is not there any more changes nothing. */
+function definitionOf(desired: DesiredApplication): ApplicationDefinition {
+  const wanted = wantedDefinition(desired);
+  if (wanted !== undefined) return wanted;
+  const { rollback: _, history: __, ...definition } = desired;
+  return definition;
+}
+
+function sourceOf({ name, module, args, route, version, deployments }: ApplicationDefinition): VersionSource {
+  return {
+    module,
+    args,
+    deployments,
+    identity: {
+      name,
+      ...(route === undefined ? {} : { route }),
+      ...(version === undefined ? {} : { version }),
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { CallCounters } from "../observe/call-counters.ts";
+import type { RoutedCounts, RouterCounts } from "../observe/node-metrics.ts";
+import type { Router } from "../router/router.ts";
+import type { LoadReport } from "../wire/messages.ts";
+
+/**
+ * The node's routers, one for each version that it runs: names mean in each what they mean in its version. What they count
+ * is told together, and outlives them.
+ */
+export class VersionRouters {
+  readonly counters = new CallCounters();
+  readonly #make: (counters: CallCounters) => Router;
+  readonly #routers: Router[] = [];
+  #ended: RouterCounts = { waiting: 0, stalls: 0, deployments: [] };
+
+  constructor(make: (counters: CallCounters) => Router) {
+    this.#make = make;
+  }
+
+  open(): Router {
+    const router = this.#make(this.counters);
+    this.#routers.push(router);
+    return router;
+  }
+
+  close(router: Router): void {
+    const at = this.#routers.indexOf(router);
+    if (at < 0) return;
+    this.#routers.splice(at, 1);
+    this.#ended = sum([this.#ended, router.counts()], 0);
+    router.close();
+  }
+
+  closeAll(): void {
+    for (const router of [...this.#routers]) this.close(router);
+  }
+
+  laneClosed(executorId: string): void {
+    for (const router of this.#routers) router.laneClosed(executorId);
+  }
+
+  report(executorId: string, load: LoadReport, nowMs: number): void {
+    for (const router of this.#routers) router.lane(executorId)?.report(load, nowMs);
+  }
+
+  get outstandingCalls(): number {
+    return this.#routers.reduce((calls, router) => calls + router.outstandingCalls, 0);
+  }
+
+  counts(): RouterCounts {
+    const now = this.#routers.map((router) => router.counts());
+    return sum([this.#ended, ...now], undefined);
+  }
+}
+
+/** @param outstanding default the sum of what is outstanding; else that. */
+function sum(all: readonly RouterCounts[], outstanding: number | undefined): RouterCounts {
+  const byName = new Map<string, RoutedCounts>();
+  for (const { deployments } of all) {
+    for (const counts of deployments) {
+      const known = byName.get(counts.deployment);
+      byName.set(counts.deployment, known === undefined ? counts : add(known, counts));
+    }
+  }
+  const deployments = [...byName.values()];
+  return {
+    waiting: outstanding ?? all.reduce((waiting, counts) => waiting + counts.waiting, 0),
+    stalls: all.reduce((stalls, counts) => stalls + counts.stalls, 0),
+    deployments:
+      outstanding === undefined
+        ? deployments
+        : deployments.map((counts) => ({ ...counts, ejected: 0, outstanding })),
+  };
+}
+
+function add(a: RoutedCounts, b: RoutedCounts): RoutedCounts {
+  return {
+    deployment: a.deployment,
+    calls: a.calls + b.calls,
+    failures: a.failures + b.failures,
+    retries: a.retries + b.retries,
+    moves: a.moves + b.moves,
+    hedges: a.hedges + b.hedges,
+    rescues: a.rescues + b.rescues,
+    ejections: a.ejections + b.ejections,
+    ejected: a.ejected + b.ejected,
+    outstanding: a.outstanding + b.outstanding,
+  };
+}
