@@ -189,38 +189,46 @@ class Model {
     this.broken = broken;
   }
 
-  apply({ type, ...action }: Action): void {
-    const fields = action as Extract<Action, { type: "drain" }> & Extract<Action, { type: "route" }>;
+  apply(action: Action): void {
+    switch (action.type) {
+      case "start":
+        if (this.actual.versions.some(({ key }) => key === action.version))
+          this.#become(action.version, STARTING);
+        else this.#set({ versions: [...this.actual.versions, version(action.version, STARTING)] });
+        return;
+      case "route": {
+        const { weights, rollout } = action;
+        const versions = this.actual.versions.map((one) => ({ ...one, weight: weights[one.key] ?? 0 }));
+        return this.#set({ rollout, versions });
+      }
+      case "note-rollout":
+        return this.#set({ rollout: action.rollout });
+      case "drain":
+        return this.#become(action.version, { kind: "draining", endAtMs: action.endAtMs });
+      case "keep":
+        return this.#become(action.version, READY);
+      case "end":
+        return this.#become(action.version, { kind: "ending" });
+      case "reject":
+        return this.#set({ rejected: [...this.actual.rejected, action.version] });
+      case "adjust":
+        return this.#change(action.version, { options: "o2" });
+      case "forget":
+        this.isForgotten = true;
+    }
+  }
+
+  #set(change: Partial<ActualApplication>): void {
+    this.actual = { ...this.actual, ...change };
+  }
+
+  #change(key: string, change: Partial<ActualVersion>): void {
     const { versions } = this.actual;
-    const change = (phase: VersionPhase) => {
-      this.actual = {
-        ...this.actual,
-        versions: versions.map((one) =>
-          one.key === fields.version ? { ...one, phase, isHealthy: false } : one,
-        ),
-      };
-    };
-    if (type === "start") {
-      if (versions.some(({ key }) => key === fields.version)) change(STARTING);
-      else this.actual = { ...this.actual, versions: [...versions, version(fields.version, STARTING)] };
-    } else if (type === "route") {
-      this.actual = {
-        ...this.actual,
-        rollout: fields.rollout,
-        versions: versions.map((one) => ({ ...one, weight: fields.weights[one.key] ?? 0 })),
-      };
-    } else if (type === "note-rollout") this.actual = { ...this.actual, rollout: fields.rollout };
-    else if (type === "drain") change({ kind: "draining", endAtMs: fields.endAtMs });
-    else if (type === "keep") change(READY);
-    else if (type === "end") change({ kind: "ending" });
-    else if (type === "reject")
-      this.actual = { ...this.actual, rejected: [...this.actual.rejected, fields.version] };
-    else if (type === "adjust") {
-      this.actual = {
-        ...this.actual,
-        versions: versions.map((one) => (one.key === fields.version ? { ...one, options: "o2" } : one)),
-      };
-    } else this.isForgotten = true;
+    this.#set({ versions: versions.map((one) => (one.key === key ? { ...one, ...change } : one)) });
+  }
+
+  #become(key: string, phase: VersionPhase): void {
+    this.#change(key, { phase, isHealthy: false });
   }
 
   /** What happens by itself. */
