@@ -11,11 +11,17 @@ import {
   unknownHealth,
 } from "./replica-health.ts";
 
-const set = (count: number) =>
-  Array.from({ length: count }, () => ({ health: unknownHealth(), isReachable: true }));
+/** Each on a lane of its own that has time. */
+const set = (count: number, busyFraction = 0): JudgedReplica[] =>
+  Array.from({ length: count }, () => {
+    const health = unknownHealth();
+    return { health, isReachable: true, laneHealths: [health], busyFraction };
+  });
+/** Over 600 ms, of which the last is 0. */
 const answers = (health: ReplicaHealth, count: number, latencyUs: number, predictedUs = 1_000) => {
-  for (let i = 0; i < count; i++) learnAnswer(health, latencyUs, predictedUs, i * 30);
+  for (let i = 1; i <= count; i++) learnAnswer(health, latencyUs, predictedUs, (i / count - 1) * 600);
 };
+const judge = (replicas: readonly JudgedReplica[], nowMs: number) => judgeReplicas(replicas, nowMs, true);
 const failures = (health: ReplicaHealth, count: number, nowMs = 0) => {
   for (let i = 0; i < count; i++) learnFailure(health, nowMs);
 };
@@ -26,7 +32,7 @@ describe("a replica that answers late", () => {
     const [late, well] = set(2) as [JudgedReplica, JudgedReplica];
     answers(late.health, 20, 31_000);
     answers(well.health, 20, 1_200);
-    judgeReplicas([late, well], 0);
+    judge([late, well], 0);
     expect([late, well].map(isOut)).toEqual([true, false]);
     expect(late.health.penaltyUs).toBeCloseTo(29_800, -2);
     expect(well.health.penaltyUs).toBe(0);
@@ -50,7 +56,7 @@ describe("a replica that answers late", () => {
       const replicas = set(2);
       answers(replicas[0]!.health, 20, first.latencyUs, first.predictedUs);
       answers(replicas[1]!.health, 20, second.latencyUs, second.predictedUs);
-      judgeReplicas(replicas, 0);
+      judge(replicas, 0);
       expect(replicas.map(isOut)).toEqual([false, false]);
     }
   });
@@ -61,18 +67,69 @@ describe("a replica that answers late", () => {
     for (let nowMs = 0; nowMs < 2_000; nowMs += 10) {
       const isPause = nowMs % 200 < 50;
       learnAnswer(health, isPause ? 80_000 : 1_100, 1_000, nowMs);
-      judgeReplicas(replicas, nowMs);
+      judge(replicas, nowMs);
     }
     expect(isOut(replicas[0]!)).toBe(false);
   });
 
-  it("is left out for siblings to be known when it alone is, and not when none can be reached", () => {
-    for (const isReachable of [true, false]) {
+  it("has a sibling of which nothing is known get the next call, and is left out when that was quick", () => {
+    for (const siblingUs of [1_100, 30_000]) {
       const [late, unknown] = set(2) as [JudgedReplica, JudgedReplica];
-      const replicas = [late, { ...unknown, isReachable }];
       answers(late.health, 20, 31_000);
-      judgeReplicas(replicas, 0);
-      expect(isOut(late)).toBe(isReachable);
+      judge([late, unknown], 0);
+      expect([isOut(late), unknown.health.isWanted]).toEqual([false, true]);
+      learnAnswer(unknown.health, siblingUs, 1_000, 10);
+      judge([late, unknown], 20);
+      expect(isOut(late)).toBe(siblingUs === 1_100);
+    }
+  });
+
+  it("asks no sibling that cannot be reached, nor one that shared its lateness before", () => {
+    const [late, sibling] = set(2) as [JudgedReplica, JudgedReplica];
+    answers(late.health, 20, 31_000);
+    judge([late, { ...sibling, isReachable: false }], 0);
+    expect(sibling.health.isWanted).toBe(false);
+    answers(sibling.health, 20, 32_000);
+    judge([late, sibling], 0);
+    for (let i = 1; i <= 20; i++) learnAnswer(late.health, 34_000, 1_000, 1_000 + i * 30);
+    judge([late, sibling], 1_600);
+    expect(sibling.health.isWanted).toBe(false);
+    for (let i = 1; i <= 20; i++) learnAnswer(late.health, 90_000, 1_000, 2_000 + i * 30);
+    judge([late, sibling], 2_600);
+    expect(sibling.health.isWanted).toBe(true);
+  });
+
+  it("is not compared with what a sibling did some time ago", () => {
+    const [late, sibling] = set(2) as [JudgedReplica, JudgedReplica];
+    answers(sibling.health, 20, 1_100);
+    for (let i = 1; i <= 20; i++) learnAnswer(late.health, 31_000, 1_000, 400 + i * 30);
+    judge([late, sibling], 1_000);
+    expect([isOut(late), sibling.health.isWanted]).toEqual([false, true]);
+  });
+
+  it("is left in use when all on its lane are as late, and not when only itself is", () => {
+    for (const mateUs of [1_100, 28_000]) {
+      const [first, well] = set(2) as [JudgedReplica, JudgedReplica];
+      const mates = [unknownHealth(), unknownHealth()];
+      for (const mate of mates) answers(mate, 20, mateUs);
+      const late = { ...first, laneHealths: [first.health, ...mates], busyFraction: 1 };
+      answers(late.health, 20, 31_000);
+      answers(well.health, 20, 1_100);
+      judge([late, well], 0);
+      expect(isOut(late)).toBe(mateUs === 1_100);
+    }
+  });
+
+  it("is left in use, alone on its lane, while that is busy or nobody foretells how long its calls take", () => {
+    for (const [busyFraction, isPredicted] of [
+      [0.9, true],
+      [0, false],
+    ] as const) {
+      const [late, well] = set(2, busyFraction) as [JudgedReplica, JudgedReplica];
+      answers(late.health, 20, 31_000);
+      answers(well.health, 20, 1_100);
+      judgeReplicas([late, well], 0, isPredicted);
+      expect(isOut(late)).toBe(false);
     }
   });
 
@@ -81,14 +138,15 @@ describe("a replica that answers late", () => {
     const late = replicas[0]!.health;
     answers(late, 20, 31_000);
     answers(replicas[1]!.health, 20, 1_200);
-    judgeReplicas(replicas, 0);
+    judge(replicas, 0);
     late.ejection.isProbing = true;
-    learnAnswer(late, 30_000, 1_000, 0);
-    judgeReplicas(replicas, 1_000);
+    learnAnswer(late, 30_000, 1_000, 1_000);
+    learnAnswer(replicas[1]!.health, 1_200, 1_000, 1_000);
+    judge(replicas, 1_000);
     expect([late.ejection.isOut, late.ejection.times]).toEqual([true, 2]);
     late.ejection.isProbing = true;
-    learnAnswer(late, 1_100, 1_000, 0);
-    judgeReplicas(replicas, 3_000);
+    learnAnswer(late, 1_100, 1_000, 3_000);
+    judge(replicas, 3_000);
     expect([late.ejection.isOut, late.penaltyUs]).toEqual([false, 0]);
   });
 });
@@ -99,10 +157,10 @@ describe("a replica that fails", () => {
     answers(replicas[1]!.health, 20, 1_000);
     answers(replicas[0]!.health, 20, 1_000);
     failures(replicas[0]!.health, 3);
-    judgeReplicas(replicas, 0);
+    judge(replicas, 0);
     expect(replicas.map(isOut)).toEqual([false, false]);
     failures(replicas[0]!.health, 7);
-    judgeReplicas(replicas, 0);
+    judge(replicas, 0);
     expect(replicas.map(isOut)).toEqual([true, false]);
     expect(replicas[0]!.health.penaltyUs).toBe(Number.POSITIVE_INFINITY);
   });
@@ -110,7 +168,7 @@ describe("a replica that fails", () => {
   it("is left in use when all fail alike, since the reason is not the replica", () => {
     const replicas = set(3);
     for (const { health } of replicas) failures(health, 50);
-    judgeReplicas(replicas, 0);
+    judge(replicas, 0);
     expect(replicas.map(isOut)).toEqual([false, false, false]);
   });
 
@@ -119,7 +177,7 @@ describe("a replica that fails", () => {
     answers(replicas[1]!.health, 20, 1_000);
     const { health } = replicas[0]!;
     failures(health, 20);
-    judgeReplicas(replicas, 0);
+    judge(replicas, 0);
     health.ejection.isProbing = true;
     learnFailure(health, 1_000);
     expect(health.ejection).toMatchObject({ isOut: true, isProbing: false, times: 2, untilMs: 3_000 });
@@ -159,7 +217,7 @@ describe("judgeReplicas", () => {
           const { health } = replicas[replica % count]!;
           if (fails) failures(health, times, nowMs * 100);
           else answers(health, times, latencyUs);
-          judgeReplicas(replicas, nowMs * 100);
+          judge(replicas, nowMs * 100);
           expect(replicas.filter(isOut).length).toBeLessThanOrEqual(Math.floor(count / 2));
         });
       }),

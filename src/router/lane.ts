@@ -1,4 +1,5 @@
 import { type Ejection, eject, notEjected, readmit } from "../policy/ejection.ts";
+import type { ReplicaHealth } from "../policy/replica-health.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { CostReport, LoadReport, Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
@@ -46,8 +47,11 @@ export class Lane {
   #busyFraction = 0;
   /** Since when it has calls and has said nothing. */
   #silentSinceMs = 0;
+  #answers = 0;
   /** Deployments whose calls gather here. */
   homes = 0;
+  /** What is known of the replicas that calls go to here. */
+  readonly healths = new Set<ReplicaHealth>();
   readonly #costs = new Map<number, CostReport>();
 
   constructor(id: string, isLocal: boolean) {
@@ -64,6 +68,7 @@ export class Lane {
     this.#link = link;
     this.askedAtMs = undefined;
     this.#isAlive = true;
+    this.#answers = 0;
     readmit(this.ejection);
   }
 
@@ -101,6 +106,11 @@ export class Lane {
     return this.#outstanding === 0 ? 0 : nowMs - this.#silentSinceMs;
   }
 
+  /** Calls that it has answered since it came up: code that ran little is not compiled, and pauses. */
+  get answers(): number {
+    return this.#answers;
+  }
+
   costOf(target: number): CostReport | undefined {
     return this.#costs.get(target);
   }
@@ -129,6 +139,7 @@ export class Lane {
   /** A call was answered: if that was the one by which it is tried, it is in use again. */
   answered(nowMs: number): void {
     this.heard(nowMs);
+    this.#answers += 1;
     if (this.ejection.isProbing) readmit(this.ejection);
   }
 

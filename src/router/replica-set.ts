@@ -33,6 +33,9 @@ const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
 const PACKED_FRACTION = 0.75;
 /** An executor that has calls and said nothing for so long may be stuck: the next calls are spread. */
 const SILENT_MS = 40;
+/** Before it has answered so many, it may be compiling what it runs, and is given longer. */
+const WARM_ANSWERS = 5_000;
+const COLD_SILENT_MS = 150;
 
 /** When a home last moved; shared by all sets of a router, since one move at a time is enough. */
 export interface HomeMoves {
@@ -80,6 +83,10 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
 
   get itemUs(): number {
     return (this.lane.costOf(this.target) ?? UNKNOWN_COST).itemUs;
+  }
+
+  get laneHealths(): Iterable<ReplicaHealth> {
+    return this.lane.healths;
   }
 
   get penaltyUs(): number {
@@ -154,6 +161,8 @@ export class ReplicaSet {
   #home: RoutedReplica | undefined;
   /** The calls of a class that only waits go to more than one replica; see `isSpread`. */
   #spread = false;
+  /** One of the replicas is wanted; see `judgeReplicas`. */
+  #isWatched = false;
   readonly #routing: ResolvedRoutingOptions;
   readonly #shared: SharedCounts;
 
@@ -181,6 +190,7 @@ export class ReplicaSet {
       const lane = laneOf(executor);
       return lane === undefined ? [] : [known ?? new RoutedReplica(target, lane)];
     });
+    for (const { lane, health } of this.replicas) lane.healths.add(health);
     this.#waits = route.waits;
     this.#local = this.replicas.find(({ lane }) => lane.isLocal);
     this.#spread = previous?.isSpread ?? false;
@@ -225,7 +235,8 @@ export class ReplicaSet {
   ): RoutedReplica | undefined {
     if (this.#local?.isOrdinary === true && avoid === undefined) return this.#local;
     let candidates: readonly RoutedReplica[] = this.replicas;
-    if (avoid !== undefined || !candidates.every(isOrdinary)) candidates = this.#candidates(avoid, nowMs);
+    if (avoid !== undefined || this.#isWatched || !candidates.every(isOrdinary))
+      candidates = this.#candidates(avoid, nowMs);
     if (candidates.length <= 1) return candidates[0];
     if (avoid !== undefined) return this.#best(candidates, nowMs, random);
     if (this.#waits) return this.#pack(candidates, nowMs, random);
@@ -238,7 +249,7 @@ export class ReplicaSet {
     const open = this.replicas.filter(({ lane }) => lane.link !== undefined);
     if (open.length <= 1) return open;
     if (avoid === undefined) {
-      const probed = open.find((replica) => replica.takeProbe(nowMs));
+      const probed = open.find((replica) => replica.takeProbe(nowMs)) ?? this.#takeWanted();
       if (probed !== undefined) return [probed];
     }
     // One that is late for no reason of its lane's has a price; where nothing is weighed, that is as good as being out.
@@ -255,6 +266,14 @@ export class ReplicaSet {
     );
   }
 
+  /** A replica of which nothing is known while its siblings are late: it takes the next call. */
+  #takeWanted(): RoutedReplica | undefined {
+    this.#isWatched = false;
+    const wanted = this.replicas.find(({ health, lane }) => health.isWanted && lane.isResponsive);
+    for (const { health } of this.replicas) health.isWanted = false;
+    return wanted;
+  }
+
   #pack(
     candidates: readonly RoutedReplica[],
     nowMs: number,
@@ -265,7 +284,7 @@ export class ReplicaSet {
     const takesMore =
       !this.#spread &&
       first.waitingItems < this.#maxOngoing * PACKED_FRACTION &&
-      first.lane.silentMs(nowMs) < SILENT_MS;
+      first.lane.silentMs(nowMs) < (first.lane.answers < WARM_ANSWERS ? COLD_SILENT_MS : SILENT_MS);
     return takesMore ? first : this.#best(candidates, nowMs, random);
   }
 
@@ -375,7 +394,10 @@ export class ReplicaSet {
 
   /** To be done now and then: leaves out what fails or is late, and finds out what is slow. */
   judge(nowMs: number): void {
-    if (this.#routing.eject) this.totals.ejections += judgeReplicas(this.replicas, nowMs);
+    if (this.#routing.eject) {
+      this.totals.ejections += judgeReplicas(this.replicas, nowMs, !this.#waits);
+      this.#isWatched = this.replicas.some(({ health }) => health.isWanted);
+    }
     const { latencies } = this.#shared;
     if (latencies === undefined) return;
     const slowUs = latencyQuantileUs(latencies, this.#routing.hedgeQuantile, nowMs);

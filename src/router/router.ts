@@ -108,7 +108,10 @@ export class Router implements CallPort {
       this.#options.disconnect(id);
     }
     // Each set takes its home again, or another one where its home is gone.
-    for (const lane of this.#lanes.values()) lane.homes = 0;
+    for (const lane of this.#lanes.values()) {
+      lane.homes = 0;
+      lane.healths.clear();
+    }
     const sets = new Map<string, ReplicaSet>();
     for (const route of snapshot.deployments) {
       sets.set(
