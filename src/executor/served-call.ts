@@ -124,14 +124,16 @@ export class ServedCall implements TracedContext, EndedCall {
 
 /**
  * All of a call's time but its own run: queues, and also the event loops that it passed, which no queue reports. Only calls
- * that were answered count: a member that never answers says nothing of how much there is to do. Nor does an executor
- * that died or stood still: of a call that was made again, the last attempt counts.
+ * count that were answered, or that left their queue without a run since there was no time left for one: a member that never
+ * answers says nothing of how much there is to do. Nor does an executor that died or stood still: of a call that was made
+ * again, the last attempt counts.
  */
 function longestWaitMs({ calls }: CallGroup): number {
   let longestMs = 0;
-  for (const { status, latencyMs, runMs, waitedMs = 0, attempts = 1, routedMs } of calls) {
+  for (const { status, latencyMs, runMs, waitedMs = 0, attempts = 1, routedMs, batchSize } of calls) {
     const waitMs = latencyMs - runMs + waitedMs - (attempts > 1 ? routedMs : 0);
-    if (status === "ok" && waitMs > longestMs) longestMs = waitMs;
+    const wasInTime = status === "ok" || (status === "late" && batchSize === 0);
+    if (wasInTime && waitMs > longestMs) longestMs = waitMs;
   }
   return longestMs;
 }

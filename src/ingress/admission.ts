@@ -8,7 +8,7 @@ import {
   retryAfterSeconds,
   type Verdict,
 } from "../policy/admit.ts";
-import { type EndedRequest, noteLoopLag } from "../policy/in-flight-limit.ts";
+import { noteLoopLag, type RequestEnd } from "../policy/in-flight-limit.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 
@@ -91,8 +91,7 @@ export class Admission {
     return verdict;
   }
 
-  /** @param ended undefined when nothing is known of how it went. */
-  left(priority: RequestPriority, ended: EndedRequest | undefined, nowMs: number): void {
+  left(priority: RequestPriority, ended: RequestEnd, nowMs: number): void {
     left(this.#state, this.#policy, priority, ended, nowMs);
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { RequestEnd } from "../policy/in-flight-limit.ts";
 import { faultOfAnswer } from "./answer-headers.ts";
 import { writeAnswer } from "./answer-writer.ts";
 import { type BodyOutcome, bodyTooLarge, declaredBytes, hasBody, readBody } from "./body-reader.ts";
@@ -47,6 +48,8 @@ type Phase =
       readonly writer: StreamWriter;
     }
   | { readonly kind: "ended" };
+
+type CallingPhase = Extract<Phase, { kind: "calling" }>;
 
 const DECIDING: Phase = { kind: "deciding" };
 const ADMITTED: Phase = { kind: "admitted" };
@@ -299,7 +302,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     });
     // A stream gives its place back when its head is out: it waits for its reader from now on, and as many readers as the
     // limit is would else close the door for everybody.
-    this.#leave(pending.waitedMs, timer.atMs);
+    this.#leave(this.#phase, undefined);
     // The deadline goes on to count: it bounds the answer's end, not its beginning.
     this.#phase = { kind: "streaming", timer, pending, writer };
     writer.begin(status, headers);
@@ -341,7 +344,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
 
   #send(outgoing: OutgoingAnswer): void {
     const closes = this.#closesConnection();
-    this.#end();
+    this.#end(outgoing.error);
     const request = this.#request;
     // The connection is idle only when the rest of an unwanted body has been dropped.
     if (!closes && !request.complete) request.once("end", () => this.#connection.received());
@@ -392,24 +395,33 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     );
   }
 
-  /** Leaves the current phase and lets go of what it owned, except the pending call. */
-  #end(): void {
+  /**
+   * Leaves the current phase and lets go of what it owned, except the pending call.
+   *
+   * @param error why it has no answer of the application's, if it has none.
+   */
+  #end(error?: TuttiError): void {
     const phase = this.#phase;
     const { wheel, counters, admission, clock } = this.#services;
     if (phase.kind === "admitted") admission.left(this.#plan?.priority ?? "high", undefined, clock.now());
     else if (phase.kind !== "deciding" && phase.kind !== "ended") wheel.remove(phase.timer);
-    if (phase.kind === "calling") this.#leave(phase.pending.waitedMs, phase.timer.atMs);
+    if (phase.kind === "calling") this.#leave(phase, error);
     if (phase.kind === "streaming") phase.writer.leave();
     this.#phase = ENDED;
     counters.inFlight--;
   }
 
-  #leave(waitMs: number | undefined, deadlineAtMs: number): void {
+  #leave({ pending, timer }: CallingPhase, error: TuttiError | undefined): void {
     const { admission, clock } = this.#services;
     const nowMs = clock.now();
     const timeoutMs = this.#plan?.timeoutMs ?? 0;
-    const latencyMs = nowMs - (deadlineAtMs - timeoutMs);
-    const ended = waitMs === undefined ? undefined : { waitMs, latencyMs, timeoutMs };
+    const latencyMs = nowMs - (timer.atMs - timeoutMs);
+    const { waitedMs: waitMs } = pending;
+    let ended: RequestEnd;
+    if (error?.code === "DeadlineExceeded") ended = "expired";
+    // What failed without having waited may never have got to where one waits.
+    else if (waitMs !== undefined && (error === undefined || waitMs > 0))
+      ended = { waitMs, latencyMs, timeoutMs };
     admission.left(this.#plan?.priority ?? "high", ended, nowMs);
   }
 }

@@ -11,6 +11,13 @@ interface Service {
   readonly maxBatch: number;
   /** While this lasts nothing is begun: an executor died, or the machine stood still. */
   readonly pause?: { readonly fromMs: number; readonly untilMs: number };
+  /**
+   * What requests are given; what could not be answered within is not run, as far as the lane knows: what comes while it
+   * runs is read after that, and counted from then. Default 1500.
+   */
+  readonly timeoutMs?: number;
+  /** Of the requests let in this share is never answered, and needs no lane. */
+  readonly lostShare?: number;
 }
 
 interface Phase {
@@ -22,6 +29,9 @@ interface Phase {
 interface Waiting {
   readonly priority: RequestPriority;
   readonly arrivedAtMs: number;
+  readAtMs: number;
+  /** Answered, or ended by its deadline. */
+  hasEnded: boolean;
 }
 
 interface Passed {
@@ -55,6 +65,9 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
   const answered = phases.map(() => 0);
   const refused = phases.map(() => ({ high: 0, low: 0 }));
   const latenciesMs: number[][] = phases.map(() => []);
+  const { timeoutMs = 1500, lostShare = 0 } = service;
+  /** All that are under way, the first to expire first. */
+  const open: Waiting[] = [];
   let queue: Waiting[] = [];
   let running:
     | { readonly arrivals: readonly Waiting[]; readonly startedAtMs: number; readonly endsAtMs: number }
@@ -62,6 +75,8 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
   let phase = 0;
   let nextArrivalMs = 0;
   const start = (nowMs: number): void => {
+    const fullRunMs = service.fixedMs + service.itemMs * service.maxBatch;
+    queue = queue.filter(({ readAtMs }) => readAtMs + timeoutMs >= nowMs + fullRunMs);
     if (queue.length === 0) return;
     const arrivals = queue.slice(0, service.maxBatch);
     queue = queue.slice(service.maxBatch);
@@ -72,18 +87,29 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
   };
   for (;;) {
     const endsAtMs = running?.endsAtMs ?? Number.POSITIVE_INFINITY;
-    const nowMs = Math.min(nextArrivalMs, endsAtMs);
+    while (open[0]?.hasEnded === true) open.shift();
+    const expiresAtMs = (open[0]?.arrivedAtMs ?? Number.POSITIVE_INFINITY) + timeoutMs;
+    const nowMs = Math.min(nextArrivalMs, endsAtMs, expiresAtMs);
     while (phase < phases.length && nowMs >= phases[phase]!.untilMs) phase += 1;
     if (phase === phases.length) return { limits, answered, refused, latenciesMs };
+    if (expiresAtMs === nowMs) {
+      open[0]!.hasEnded = true;
+      left(state, OPTIONS, open[0]!.priority, "expired", nowMs);
+      continue;
+    }
     if (running !== undefined && endsAtMs <= nextArrivalMs) {
       const { arrivals, startedAtMs } = running;
       running = undefined;
-      for (const { priority, arrivedAtMs } of arrivals) {
+      for (const waiting of queue) if (waiting.arrivedAtMs > startedAtMs) waiting.readAtMs = nowMs;
+      for (const request of arrivals) {
+        const { priority, arrivedAtMs } = request;
+        if (request.hasEnded) continue;
+        request.hasEnded = true;
         const latencyMs = nowMs - arrivedAtMs;
         answered[phase]! += 1;
         latenciesMs[phase]!.push(latencyMs);
         const waitMs = startedAtMs - arrivedAtMs;
-        left(state, OPTIONS, priority, { waitMs, latencyMs, timeoutMs: 1500 }, nowMs);
+        left(state, OPTIONS, priority, { waitMs, latencyMs, timeoutMs }, nowMs);
       }
       limits.push(state.limit.limit);
       start(nowMs);
@@ -93,7 +119,11 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
     const priority = random() < lowShare ? "low" : "high";
     const verdict = admit(state, OPTIONS, priority, nowMs);
     if (verdict === "refuse" || verdict === "refuse-held") refused[phase]![priority] += 1;
-    else queue.push({ priority, arrivedAtMs: nowMs });
+    else {
+      const request: Waiting = { priority, arrivedAtMs: nowMs, readAtMs: nowMs, hasEnded: false };
+      open.push(request);
+      if (random() >= lostShare) queue.push(request);
+    }
     if (running === undefined) start(nowMs);
     nextArrivalMs = nowMs - Math.log(1 - random()) / ratePerMs;
   }
@@ -146,6 +176,32 @@ describe.each([
       expect(answered[1]! / 10_000).toBeGreaterThan(capacity * 0.9);
       expect(quantile(latenciesMs[1]!, 0.95)).toBeLessThan(100);
     }
+  });
+
+  it.each([1.5, 2, 4])(
+    "answers most of that also when little more than a run is given, at %d times of it",
+    (times) => {
+      const short = { ...service, timeoutMs: 2.2 * (service.fixedMs + service.itemMs * service.maxBatch) };
+      for (const seed of [1, 2, 3]) {
+        const { answered } = simulate(
+          short,
+          [
+            { untilMs: 5000, ratePerMs: capacity * times },
+            { untilMs: 15_000, ratePerMs: capacity * times },
+          ],
+          seed,
+        );
+        expect(answered[1]! / 10_000).toBeGreaterThan(capacity * 0.7);
+      }
+    },
+  );
+
+  it("stays open when something never answers that no lane is needed for", () => {
+    const { refused, limits } = simulate({ ...service, lostShare: 0.3 }, [
+      { untilMs: 20_000, ratePerMs: capacity * 0.3 },
+    ]);
+    expect(refused[0]).toEqual({ high: 0, low: 0 });
+    expect(Math.min(...limits)).toBe(OPTIONS.maxInFlight);
   });
 
   it("recovers: after an overload the limit rises to the top and nobody is refused", () => {

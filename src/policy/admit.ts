@@ -1,11 +1,11 @@
 import {
   beganInWindow,
-  type EndedRequest,
   endedInWindow,
   type InFlightLimit,
   initialLimit,
   type LimitOptions,
   noteRefusal,
+  type RequestEnd,
 } from "./in-flight-limit.ts";
 
 /** `low` is refused first. */
@@ -104,12 +104,12 @@ export function admit(
   return isNear || nowMs < state.leanUntilMs ? "lean" : "admit";
 }
 
-/** A request that was admitted has ended. @param ended undefined when nothing is known of how it went. */
+/** A request that was admitted has ended. */
 export function left(
   state: AdmitState,
   options: AdmitOptions,
   priority: RequestPriority,
-  ended: EndedRequest | undefined,
+  ended: RequestEnd,
   nowMs: number,
 ): void {
   state.inFlight -= 1;

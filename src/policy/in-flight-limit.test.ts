@@ -45,7 +45,7 @@ const anyHistory = fc.array(
     afterMs: fc.double({ min: 0, max: 400, noNaN: true }),
     inFlight: fc.integer({ min: 0, max: 3000 }),
     lagMs: fc.double({ min: 0, max: 500, noNaN: true }),
-    ended: fc.option(anyEnd, { nil: undefined }),
+    ended: fc.oneof(anyEnd, fc.constant("expired" as const), fc.constant(undefined)),
   }),
   { maxLength: 300 },
 );
@@ -206,5 +206,48 @@ describe("the in-flight limit", () => {
     const state = initialLimit(OPTIONS, 0);
     for (let i = 1; i <= 100; i++) endedInWindow(state, OPTIONS, undefined, 400, i * 100);
     expect(state.limit).toBe(400);
+  });
+});
+
+describe("what ends by its deadline", () => {
+  const SHORT_MS = 100;
+  /** Windows of 100 ms in which so many were answered, each after such a wait, and as many more expired. */
+  function windows(count: number, answered: number, waitMs: number, expired: number) {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    const more = (times: number, ok: number) => {
+      for (let i = 0; i < times; i++) {
+        beganInWindow(state, 300);
+        for (let k = 0; k < expired; k++) endedInWindow(state, OPTIONS, "expired", 300, nowMs + 99);
+        nowMs += 100;
+        for (let k = 0; k < ok; k++) {
+          endedInWindow(state, OPTIONS, { waitMs, latencyMs: waitMs + 20, timeoutMs: SHORT_MS }, 300, nowMs);
+        }
+      }
+      endedInWindow(state, OPTIONS, "expired", 300, nowMs);
+    };
+    more(count, answered);
+    return { state, more };
+  }
+
+  it("has waited for all its time where those who were answered waited for what it left them", () => {
+    const { state } = windows(15, 30, 45, 90);
+    expect(state.waitMs).toBe(SHORT_MS);
+    expect(state.limit).toBeLessThan(OPTIONS.maxInFlight);
+  });
+
+  it("says nothing where those who were answered did not wait", () => {
+    const { state } = windows(60, 30, 2, 300);
+    expect(state.waitMs).toBeLessThan(3);
+    expect(state.limit).toBe(OPTIONS.maxInFlight);
+  });
+
+  it("lowers the limit on when nobody is answered any more, and not when they had not waited before", () => {
+    const queue = windows(3, 30, 45, 90);
+    queue.more(15, 0);
+    expect(queue.state.limit).toBeLessThan(OPTIONS.maxInFlight);
+    const lost = windows(3, 30, 2, 90);
+    lost.more(100, 0);
+    expect(lost.state.limit).toBe(OPTIONS.maxInFlight);
   });
 });

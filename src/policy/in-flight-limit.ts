@@ -17,6 +17,11 @@ import { addWait, clearWaits, emptyWaits, type WaitHistogram, waitQuantileMs } f
  * long, for a second if it is deep and for three if it is not: after a pause, of an executor that died or a machine that had something else to do, who comes last
  * hardly waits, though who came first did; and a start from cold is over by then. Once it refuses, it is quicker.
  *
+ * What ended by its deadline says neither how long it waited nor how long it worked. But where the last who were answered
+ * waited for up to about as long as their deadline left them, it cuts the others off: they are taken to have waited for
+ * all their time, or a short deadline would hide the queue that it is missed for, and one that all are too late in would
+ * never shrink. Else something else was late, and the door stays open.
+ *
  * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
  * - **A2** While nobody is refused it falls only when the queue stood in six windows in a row that lasted one or three
  *   seconds; else
@@ -36,12 +41,18 @@ export interface InFlightLimit {
   /** Windows in a row in which the wait was longer than allowed, and what they lasted. */
   tooLongWindows: number;
   tooLongMs: number;
+  /** Of the last window in which any were answered: their time and work on average, and whether their deadline cuts waits off. */
+  timeoutMs: number;
+  workMs: number;
+  isCut: boolean;
   window: LimitWindow;
 }
 
 interface LimitWindow {
   startedAtMs: number;
+  /** But for those by their deadline: they are none that were carried. */
   ended: number;
+  expired: number;
   peakInFlight: number;
   refused: boolean;
   workSumMs: number;
@@ -67,6 +78,9 @@ export interface EndedRequest {
   readonly timeoutMs: number;
 }
 
+/** `expired`: by its deadline. Undefined when nothing is known of how it went: it was given up, or failed at once. */
+export type RequestEnd = EndedRequest | "expired" | undefined;
+
 const SHORTEST_WINDOW_MS = 100;
 /** A median of fewer says little; a service with little traffic gets longer windows. */
 const WANTED_SAMPLES = 20;
@@ -76,7 +90,10 @@ const LONGEST_TO_JUDGE_MS = 5000;
 /** A queue stands when all but this share of those who ended waited for that share of what is allowed. */
 const SHARE_THAT_WAITS_LEAST = 0.1;
 const STANDING_SHARE = 0.5;
-/** So many windows, and so long, before the first is refused: a queue of some times what is allowed is deep. */
+/** Where some expire in a queue and some are answered, the longest waits of these are between half and all of what was left. */
+const SHARE_THAT_WAITS_MOST = 0.05;
+const SHARE_OF_LEFT = 0.5;
+/** So many windows, and so long, before the first is refused: a queue of some times what is allowed, or that most expire in, is deep. */
 const STANDING_WINDOWS = 6;
 const DEEP_TIMES = 4;
 const DEEP_STANDS_MS = 1000;
@@ -105,6 +122,9 @@ export function initialLimit({ minInFlight, maxInFlight }: LimitOptions, nowMs: 
     aloneMs: undefined,
     tooLongWindows: 0,
     tooLongMs: 0,
+    timeoutMs: 0,
+    workMs: 0,
+    isCut: false,
     window: emptyWindow(nowMs),
   };
 }
@@ -117,20 +137,20 @@ export function beganInWindow({ window }: InFlightLimit, inFlight: number): void
 /**
  * Counts a request that has ended, and moves the limit when the window is over.
  *
- * @param ended undefined when nothing is known of how it went: it was given up, or ended by its deadline.
  * @param inFlight how many are left.
  * @returns true when the limit was looked at anew.
  */
 export function endedInWindow(
   state: InFlightLimit,
   options: LimitOptions,
-  ended: EndedRequest | undefined,
+  ended: RequestEnd,
   inFlight: number,
   nowMs: number,
 ): boolean {
   const { window } = state;
-  window.ended += 1;
-  if (ended !== undefined) {
+  if (ended === "expired") window.expired += 1;
+  else window.ended += 1;
+  if (ended !== undefined && ended !== "expired") {
     const { waitMs, latencyMs, timeoutMs } = ended;
     const boundedMs = Math.min(Math.max(0, waitMs), latencyMs);
     addWait(window.waits, boundedMs);
@@ -143,7 +163,7 @@ export function endedInWindow(
     resetWindow(window, inFlight, nowMs);
     return false;
   }
-  const samples = window.waits.total;
+  const samples = window.waits.total + (state.isCut ? window.expired : 0);
   if (elapsedMs < SHORTEST_WINDOW_MS || samples === 0) return false;
   if (samples < WANTED_SAMPLES && elapsedMs < LONGEST_WINDOW_MS) return false;
   moveLimit(state, options, elapsedMs);
@@ -180,19 +200,35 @@ function stands(waits: WaitHistogram, allowedWithoutLagMs: number, loopLagMs: nu
   return leastMs > STANDING_SHARE * allowedWithoutLagMs;
 }
 
+function learnAnswered(state: InFlightLimit, options: LimitOptions, answeredMs: number): void {
+  const { waits, timeoutSumMs, workSumMs } = state.window;
+  if (waits.total === 0) return;
+  learnAlone(state, options, answeredMs);
+  state.timeoutMs = timeoutSumMs / waits.total;
+  state.workMs = workSumMs / waits.total;
+  const longestMs = waitQuantileMs(waits, 1 - SHARE_THAT_WAITS_MOST);
+  state.isCut = longestMs > SHARE_OF_LEFT * (state.timeoutMs - state.workMs);
+}
+
+/** Those who expired waited longest; when they are the half, for all their time. */
+function medianWithExpired({ window: { waits, expired }, timeoutMs }: InFlightLimit): number {
+  const share = (0.5 * (waits.total + expired)) / waits.total;
+  return share < 1 ? waitQuantileMs(waits, share) : timeoutMs;
+}
+
 function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: number): void {
   const { window } = state;
-  const samples = window.waits.total;
-  const waitMs = waitQuantileMs(window.waits, 0.5);
-  state.waitMs = waitMs;
-  learnAlone(state, options, waitMs);
+  const answeredMs = waitQuantileMs(window.waits, 0.5);
+  learnAnswered(state, options, answeredMs);
+  const { timeoutMs, workMs } = state;
   const loopLagMs = window.lags === 0 ? 0 : window.lagSumMs / window.lags;
-  const timeoutMs = window.timeoutSumMs / samples;
   const allowedMs = allowedWaitMs(state, options, timeoutMs, loopLagMs);
-  const workMs = window.workSumMs / samples;
-  const allowedWithoutLagMs = allowedWaitMs(state, options, timeoutMs, 0);
-  const isTooLong =
-    waitMs > allowedMs && (window.refused || stands(window.waits, allowedWithoutLagMs, loopLagMs));
+  const areCutOff = state.isCut && window.expired > 0;
+  const waitMs = areCutOff ? medianWithExpired(state) : answeredMs;
+  state.waitMs = waitMs;
+  const isStanding =
+    areCutOff || stands(window.waits, allowedWaitMs(state, options, timeoutMs, 0), loopLagMs);
+  const isTooLong = waitMs > allowedMs && (window.refused || isStanding);
   if (isTooLong && elapsedMs > LONGEST_TO_JUDGE_MS) return;
   state.tooLongWindows = isTooLong ? state.tooLongWindows + 1 : 0;
   state.tooLongMs = isTooLong ? state.tooLongMs + elapsedMs : 0;
@@ -209,11 +245,12 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
 }
 
 function isTimeToFall(
-  { window, tooLongWindows, tooLongMs, waitMs }: InFlightLimit,
+  { window, tooLongWindows, tooLongMs, waitMs, timeoutMs }: InFlightLimit,
   allowedMs: number,
 ): boolean {
   if (window.refused) return tooLongWindows >= 2;
-  const standsForMs = waitMs > DEEP_TIMES * allowedMs ? DEEP_STANDS_MS : SHALLOW_STANDS_MS;
+  const isDeep = waitMs > DEEP_TIMES * allowedMs || waitMs >= timeoutMs;
+  const standsForMs = isDeep ? DEEP_STANDS_MS : SHALLOW_STANDS_MS;
   return tooLongWindows >= STANDING_WINDOWS && tooLongMs >= standsForMs;
 }
 
@@ -232,6 +269,7 @@ function emptyWindow(nowMs: number): LimitWindow {
   return {
     startedAtMs: nowMs,
     ended: 0,
+    expired: 0,
     peakInFlight: 0,
     refused: false,
     workSumMs: 0,
@@ -245,6 +283,7 @@ function emptyWindow(nowMs: number): LimitWindow {
 function resetWindow(window: LimitWindow, inFlight: number, nowMs: number): void {
   window.startedAtMs = nowMs;
   window.ended = 0;
+  window.expired = 0;
   window.peakInFlight = inFlight;
   window.refused = false;
   window.workSumMs = 0;
