@@ -42,6 +42,14 @@ export function formatOf(raw: RawQuery, accept: string | undefined): Format {
   return /\bapplication\/json\b/i.test(accept ?? "") ? "json" : "text";
 }
 
+/** Of a parameter without a value; `1` and `true` are taken too, as people write them. */
+export function isAsked(raw: RawQuery, name: string): boolean {
+  const value = raw[name];
+  if (value === undefined) return false;
+  if (value === "" || value === "1" || value === "true") return true;
+  throw bad(name, `expected no value, 1 or true, got ${JSON.stringify(value)}`);
+}
+
 function checkFlag(raw: RawQuery, name: string): void {
   const value = raw[name];
   if (value !== "") throw bad(name, `expected no value, got ${JSON.stringify(value)}`);

@@ -8,8 +8,11 @@ import { AdminGuard } from "./admin-guard.ts";
 import type { ResolvedAdminOptions } from "./admin-options.ts";
 import { checkNames, formatOf, type RawQuery, requestsQuery } from "./admin-query.ts";
 import type { AdminSource } from "./admin-source.ts";
+import type { ApplicationsDesk } from "./applications-desk.ts";
+import { addApplications } from "./applications-routes.ts";
 import { describeStatus } from "./describe-status.ts";
 import { EVENTS_TYPE, EventStreams } from "./event-stream.ts";
+import { MAX_BODY_BYTES, takeJson, toError } from "./json-bodies.ts";
 import { METRICS_TYPE, renderMetrics } from "./render-metrics.ts";
 import { requestsJson } from "./requests-json.ts";
 
@@ -30,23 +33,30 @@ export interface AdminLog {
 /** Probes need no token: they say less than the port itself does. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
+interface AdminParts {
+  readonly source: AdminSource;
+  readonly log: AdminLog;
+  readonly desk: ApplicationsDesk | undefined;
+}
+
 /**
- * The admin API: read only so far, for people and programs of this machine, or with a token. It shares its process with
- * the edge and so is bounded in all that a client may make it do.
+ * The admin API, for people and programs of this machine, or with a token. It shares its process with the edge and so is
+ * bounded in all that a client may make it do.
  */
 export class AdminServer {
   readonly #options: ResolvedAdminOptions;
   readonly #fastify: FastifyInstance;
-  readonly #paths = new Set<string>();
+  readonly #paths: Paths = new Map();
 
-  constructor(options: ResolvedAdminOptions, source: AdminSource, log: AdminLog) {
+  /** @param desk undefined: what this node runs was said when it started, and cannot be changed. */
+  constructor(options: ResolvedAdminOptions, source: AdminSource, log: AdminLog, desk?: ApplicationsDesk) {
     this.#options = options;
-    this.#fastify = createServer(options, source, log, this.#paths);
+    this.#fastify = createServer(options, { source, log, desk }, this.#paths);
   }
 
   /** All that it answers at. */
   get paths(): readonly string[] {
-    return [...this.#paths];
+    return [...this.#paths.keys()];
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */
@@ -67,12 +77,10 @@ export class AdminServer {
   }
 }
 
-function createServer(
-  options: ResolvedAdminOptions,
-  source: AdminSource,
-  log: AdminLog,
-  paths: Set<string>,
-): FastifyInstance {
+/** The methods of each path. */
+type Paths = Map<string, string[]>;
+
+function createServer(options: ResolvedAdminOptions, parts: AdminParts, paths: Paths): FastifyInstance {
   const fastify = Fastify({
     logger: false,
     http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
@@ -88,34 +96,38 @@ function createServer(
         reply,
       ),
     genReqId: numbered("admin"),
+    bodyLimit: MAX_BODY_BYTES,
   });
+  takeJson(fastify);
   fastify.server.maxConnections = MAX_CONNECTIONS;
   const guard = new AdminGuard(options);
   fastify.addHook("onRequest", async (request, reply) => {
     reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     const { headers, url } = request;
-    if (hasBody(request)) {
-      // Not read, so that the connection cannot go on.
-      reply.header("connection", "close");
-      return sendError(new TuttiError("PayloadTooLarge", "a body is not taken here"), request, reply);
-    }
-    const refusal = OPEN_PATHS.has(pathOf(url)) ? undefined : guard.refusalOf(headers);
+    const isOpen = OPEN_PATHS.has(pathOf(url));
+    const refusal = (isOpen ? undefined : guard.refusalOf(headers)) ?? refusalOfBody(request);
     if (refusal === undefined) return;
+    // Not read, so that the connection cannot go on.
+    if (hasBody(request)) reply.header("connection", "close");
     if (refusal.code === "Unauthenticated") reply.header("www-authenticate", "Bearer");
     return sendError(refusal, request, reply);
   });
   fastify.setErrorHandler((thrown, request, reply) => {
-    const error = TuttiError.from(thrown, "Internal");
-    if (error.code === "Internal") log.error({ requestId: request.id, err: thrown }, "admin request failed");
+    const error = toError(thrown);
+    if (error.code === "Internal")
+      parts.log.error({ requestId: request.id, err: thrown }, "admin request failed");
     return sendError(error, request, reply);
   });
-  fastify.addHook("onRoute", ({ path }) => void paths.add(path));
+  fastify.addHook("onRoute", ({ path, method }) => {
+    paths.set(path, [...(paths.get(path) ?? []), ...[method].flat()]);
+  });
   fastify.setNotFoundHandler((request, reply) => sendError(notFound(request, paths), request, reply));
-  addRoutes(fastify, source, options);
+  addRoutes(fastify, parts, options);
+  addApplications(fastify, parts.desk);
   return fastify;
 }
 
-function addRoutes(fastify: FastifyInstance, source: AdminSource, { token }: ResolvedAdminOptions): void {
+function addRoutes(fastify: FastifyInstance, { source }: AdminParts, { token }: ResolvedAdminOptions): void {
   fastify.get("/healthz", (_, reply) => reply.send({ status: "alive" }));
   fastify.get("/readyz", (_, reply) => {
     const { ready, reason } = source.readiness();
@@ -167,22 +179,32 @@ function addRoutes(fastify: FastifyInstance, source: AdminSource, { token }: Res
 
 const TEXT = "text/plain; charset=utf-8";
 
-function notFound({ url, method }: FastifyRequest, paths: ReadonlySet<string>): TuttiError {
+function notFound({ url, method }: FastifyRequest, paths: Paths): TuttiError {
   const path = pathOf(url);
-  if (paths.has(path))
-    return new TuttiError("MethodNotAllowed", `${method} is not allowed at ${path}; allowed: GET, HEAD`);
+  const allowed = paths.get(path)?.join(", ");
+  if (allowed !== undefined) {
+    const message = `${method} is not allowed at ${path}; allowed: ${allowed}`;
+    return new TuttiError("MethodNotAllowed", message, { details: { allowed } });
+  }
   return new TuttiError(
     "NotFound",
-    `there is nothing at ${path.slice(0, 200)}; there is ${[...paths].join(", ")}`,
+    `there is nothing at ${path.slice(0, 200)}; there is ${[...paths.keys()].join(", ")}`,
   );
 }
 
 function sendError(error: TuttiError, request: FastifyRequest, reply: FastifyReply) {
-  if (error.code === "MethodNotAllowed") reply.header("allow", "GET, HEAD");
-  const { code, path } = error;
+  const { code, path, details } = error;
+  if (code === "MethodNotAllowed") reply.header("allow", String(details?.["allowed"]));
   // A defect's message may hold anything: it is in the log, under the request's id.
   const message = code === "Internal" ? ERROR_CODES[code].meaning : error.message;
-  const told = { code, message, ...(path === undefined ? {} : { path }), requestId: request.id };
+  const faults = details?.["faults"];
+  const told = {
+    code,
+    message,
+    ...(path === undefined ? {} : { path }),
+    ...(faults === undefined ? {} : { faults }),
+    requestId: request.id,
+  };
   return reply.code(error.status).send({ error: told });
 }
 
@@ -190,6 +212,11 @@ const pathOf = (url: string): string => url.split("?", 1)[0] ?? url;
 
 const hasBody = ({ headers }: FastifyRequest): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+function refusalOfBody(request: FastifyRequest): TuttiError | undefined {
+  if (!hasBody(request) || request.method === "PUT") return undefined;
+  return new TuttiError("PayloadTooLarge", "a body is not taken here");
+}
 
 function numbered(prefix: string): () => string {
   let count = 0;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ERROR_CODES } from "../errors/codes.ts";
+import { changesAnswer, desiredAnswer, desiredBody } from "./applications-schema.ts";
 import { requestsReport, treeCall } from "./requests-schema.ts";
 import { nodeStatus } from "./status-schema.ts";
 
@@ -8,6 +9,10 @@ const errorAnswer = z.strictObject({
     code: z.enum(Object.keys(ERROR_CODES)),
     message: z.string(),
     path: z.string().optional().describe("What is wrong: an option, or a parameter as query.<name>."),
+    faults: z
+      .array(z.strictObject({ path: z.string(), expected: z.string(), found: z.string() }))
+      .optional()
+      .describe("Everything that is wrong with a body, where the code is InvalidOptions."),
     requestId: z.string(),
   }),
 });
@@ -18,6 +23,9 @@ const named = {
   NodeStatus: nodeStatus,
   RequestsReport: requestsReport,
   Call: treeCall,
+  DesiredState: desiredAnswer,
+  DesiredApplications: desiredBody,
+  Changes: changesAnswer,
   Error: errorAnswer,
 } satisfies Record<string, z.ZodType>;
 

@@ -40,6 +40,16 @@ const refused = {
   "403": json("Without a token: the host header does not name this machine.", "Error"),
 };
 
+const storeFaults = {
+  "500": json("What is stored is damaged; what runs goes on.", "Error"),
+  "503": json("The store cannot be read or written now; what runs goes on.", "Error"),
+};
+
+const withEtag = (answer: object) => ({
+  ...answer,
+  headers: { etag: { description: "The revision, as if-match takes it.", schema: { type: "string" } } },
+});
+
 const PATHS = {
   "/healthz": {
     get: {
@@ -89,6 +99,48 @@ const PATHS = {
         "200": textOrJson("The requests, slowest or newest first.", "RequestsReport"),
         "404": textOrJson("The request asked for by id is not recorded.", "RequestsReport"),
         ...refused,
+      },
+    },
+  },
+  "/api/applications": {
+    get: {
+      summary: "What the node is to run; its etag is for changing it",
+      responses: {
+        "200": withEtag(json("The desired state.", "DesiredState")),
+        "404": json("This node keeps none: it runs what it was started with.", "Error"),
+        ...refused,
+        ...storeFaults,
+      },
+    },
+    put: {
+      summary:
+        "Puts all applications in the place of those that are there; with dryRun it only says what would change",
+      parameters: [
+        query("dryRun", "Nothing is changed; without a value, 1 or true.", { enum: ["", "1", "true"] }),
+        {
+          name: "if-match",
+          in: "header",
+          description: "The etag of what was read, or * for whatever is there.",
+          required: true,
+          schema: { type: "string" },
+        },
+      ],
+      requestBody: {
+        required: true,
+        content: { "application/json": { schema: refTo("DesiredApplications") } },
+      },
+      responses: {
+        "200": withEtag(json("What has changed, or would.", "Changes")),
+        "404": json("This node keeps none: it runs what it was started with.", "Error"),
+        "409": json("Another writer came between.", "Error"),
+        "412": json("The state is not that of the etag.", "Error"),
+        "413": json("The body is larger than 1 MiB.", "Error"),
+        "415": json("The body is not of type application/json.", "Error"),
+        "428": json("There is no if-match.", "Error"),
+        ...refused,
+        "400": json("A parameter or the body is wrong: error.faults has all of it.", "Error"),
+        ...storeFaults,
+        "507": json("There is no room left to store it; nothing has changed.", "Error"),
       },
     },
   },

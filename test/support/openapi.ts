@@ -1,5 +1,8 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
+const METHODS = ["get", "put"] as const;
+export type Method = (typeof METHODS)[number];
+
 interface Answer {
   readonly description: string;
   readonly content: Readonly<Record<string, { readonly schema: object }>>;
@@ -7,14 +10,14 @@ interface Answer {
 
 interface Operation {
   readonly summary: string;
-  readonly parameters?: readonly { readonly name: string; readonly schema: object }[];
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: object }[];
   readonly responses: Readonly<Record<string, Answer>>;
   readonly security?: readonly object[];
 }
 
 export interface OpenApiJson {
   readonly openapi: string;
-  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  readonly paths: Readonly<Record<string, { readonly [method in Method]?: Operation }>>;
   readonly security: readonly object[];
   readonly components: { readonly schemas: Readonly<Record<string, object>> };
 }
@@ -39,36 +42,53 @@ export class OpenApiDocument {
   /** Every path, status and type of content that is documented and was not judged yet. */
   get unseen(): string[] {
     return Object.entries(this.document.paths)
-      .flatMap(([path, { get }]) =>
-        Object.entries(get.responses).flatMap(([status, { content }]) =>
-          Object.keys(content).map((type) => `${path} ${status} ${type}`),
+      .flatMap(([path, operations]) =>
+        METHODS.flatMap((method) =>
+          Object.entries(operations[method]?.responses ?? {}).flatMap(([status, { content }]) =>
+            Object.keys(content).map((type) => `${method} ${path} ${status} ${type}`),
+          ),
         ),
       )
       .filter((key) => !this.#seen.has(key));
   }
 
   /** @throws Error what is not as it is documented. */
-  judge(path: string, status: number, contentType: string | undefined, body: unknown): void {
-    const answer = this.document.paths[path]?.get.responses[String(status)];
-    if (answer === undefined) throw new Error(`${path} answers ${status}, which is not documented`);
+  judge(
+    path: string,
+    status: number,
+    contentType: string | undefined,
+    body: unknown,
+    method: Method = "get",
+  ): void {
+    const answer = this.document.paths[path]?.[method]?.responses[String(status)];
+    if (answer === undefined) throw new Error(`${method} ${path} answers ${status}, which is not documented`);
     // Of JSON the character set goes without saying.
     const type = contentType?.replace(/^application\/json;.*/, "application/json") ?? "none";
     if (!(type in answer.content))
       throw new Error(`${path} ${status} is of type ${type}, which is not documented`);
-    const validate = this.#validatorOf(path, status, type);
-    if (!validate(body)) {
-      throw new Error(`${path} ${status}: ${this.#ajv.errorsText(validate.errors, { dataVar: "answer" })}`);
-    }
-    this.#seen.add(`${path} ${status} ${type}`);
+    this.#check(["paths", path, method, "responses", String(status), "content", type, "schema"], body);
+    this.#seen.add(`${method} ${path} ${status} ${type}`);
   }
 
-  #validatorOf(path: string, status: number, type: string): ValidateFunction {
-    const escaped = (part: string) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"));
-    const pointer = ["paths", path, "get", "responses", String(status), "content", type, "schema"].map(
-      escaped,
+  /** Whether a body is one that the document says is taken. */
+  judgeBody(path: string, method: Method, body: unknown): void {
+    this.#check(["paths", path, method, "requestBody", "content", "application/json", "schema"], body);
+  }
+
+  #check(pointer: readonly string[], value: unknown): void {
+    const validate = this.#validatorOf(pointer);
+    if (!validate(value)) {
+      const what = this.#ajv.errorsText(validate.errors, { dataVar: "answer" });
+      throw new Error(`${pointer.slice(1, -2).join(" ")}: ${what}`);
+    }
+  }
+
+  #validatorOf(pointer: readonly string[]): ValidateFunction {
+    const escaped = pointer.map((part) =>
+      encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1")),
     );
-    const validate = this.#ajv.getSchema(`openapi#/${pointer.join("/")}`);
-    if (validate === undefined) throw new Error(`${path} ${status} ${type} has no schema`);
+    const validate = this.#ajv.getSchema(`openapi#/${escaped.join("/")}`);
+    if (validate === undefined) throw new Error(`${pointer.join(" ")} has no schema`);
     return validate;
   }
 }
