@@ -12,7 +12,13 @@ import { type ApplicationDefinition, DEFAULT_TRAFFIC } from "../policy/desired-s
 export type NodeSource =
   | { readonly kind: "module"; readonly path: string }
   | { readonly kind: "inline"; readonly application: Application; readonly models: "process" | "inline" }
-  | { readonly kind: "state"; readonly store: StateStore; readonly served: ServedRecord };
+  | {
+      readonly kind: "state";
+      readonly store: StateStore;
+      readonly served: ServedRecord;
+      /** Absolute; modules that come over the admin API lie beneath it. Absent: the admin API has no desired state. */
+      readonly modulesDirectory?: string;
+    };
 
 export interface OpenSource {
   readonly store: StateStore;

@@ -1,8 +1,9 @@
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type AdminOptions, resolveAdminOptions } from "../admin/admin-options.ts";
+import { type AdminOptions, type ResolvedAdminOptions, resolveAdminOptions } from "../admin/admin-options.ts";
 import { type AdminAddress, AdminServer } from "../admin/admin-server.ts";
+import { ApplicationsDesk } from "../admin/applications-desk.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { executorEnvironment } from "../config/environment.ts";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "../config/node-options.ts";
@@ -20,6 +21,7 @@ import { Ingress, type ListenAddress } from "../ingress/ingress.ts";
 import { type IngressOptions, resolveIngressOptions } from "../ingress/ingress-options.ts";
 import { EventLog } from "../observe/event-log.ts";
 import { RequestRecorder } from "../observe/request-recorder.ts";
+import type { JsonObject } from "../policy/desired-state.ts";
 import type { HostedVersion } from "./hosted-version.ts";
 import { NodeEvents } from "./node-events.ts";
 import { NodeObserver } from "./node-observer.ts";
@@ -27,6 +29,7 @@ import { type NodeSource, openSource } from "./node-source.ts";
 import { notServedTarget } from "./not-served-target.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { SlotHistory } from "./slot-history.ts";
+import { toldSettings } from "./told-settings.ts";
 import { VersionHost } from "./version-host.ts";
 import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
@@ -124,7 +127,11 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     readiness: () => controller.readiness(),
     clock,
   });
-  const admin = adminOptions === undefined ? undefined : new AdminServer(adminOptions, observer, options.log);
+  const makeAdmin = (resolved: ResolvedAdminOptions) => {
+    const settings = toldSettings(ingressOptions, nodeOptions, resolved);
+    return new AdminServer(resolved, observer, options.log, toDesk(options.source, settings));
+  };
+  const admin = adminOptions === undefined ? undefined : makeAdmin(adminOptions);
   const stopHealing = keepHealthy(runner, clock);
   const closeAll = async () => {
     stopHealing();
@@ -162,6 +169,13 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   } finally {
     options.signal?.removeEventListener("abort", giveUp);
   }
+}
+
+/** What a node was started with is changed by who starts it; only a desired state is changed while it runs. */
+function toDesk(source: NodeSource, settings: JsonObject): ApplicationsDesk | undefined {
+  if (source.kind !== "state" || source.modulesDirectory === undefined) return undefined;
+  const { store, modulesDirectory } = source;
+  return new ApplicationsDesk({ store, modulesDirectory, settings });
 }
 
 interface NodeDirectories {
