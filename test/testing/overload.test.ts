@@ -45,9 +45,13 @@ test("three times as much as two lanes can do is answered as far as they can, th
       durationMs,
       make: (x) => ({ path: "/score", body: { x } }),
     });
-  await load(3_000);
-  const { answers } = await load(1_000);
-  expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(0.7 * capacityPerSecond);
+  await load(4_000);
+  const SECONDS = 3;
+  const { answers } = await load(1000 * SECONDS);
+  // Without it, an eighth of that: nearly all are begun when it is too late for them.
+  expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(
+    0.5 * capacityPerSecond * SECONDS,
+  );
   // Those that would be late are refused at once.
   expect(answers.filter(({ status }) => status === 504).length).toBeLessThan(0.15 * answers.length);
 });
