@@ -127,6 +127,9 @@ export const nodeStatus = z
     uptimeMs: ms(),
     ready: z.boolean(),
     reason: z.string().describe("Why it is not ready; empty when it is."),
+    revision: count().describe(
+      "Of the desired state that it acts upon; a change is seen a moment after it is stored.",
+    ),
     applications: z
       .array(applicationStatus)
       .readonly()

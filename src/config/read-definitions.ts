@@ -85,6 +85,10 @@ function toTraffic({ steps = [], gates = {} }: NonNullable<WrittenDefinition["tr
 /** `/offers/` and `/offers` are one route. */
 const withoutEnd = (route: string): string => (route === "/" ? route : route.replace(/\/$/, ""));
 
-/** An entry that says nothing is none. */
+/** An entry that says nothing is none; in order, since the order in which they are written means nothing. */
 const withoutEmpty = (deployments: Readonly<Record<string, DeploymentOverrides>>) =>
-  Object.fromEntries(Object.entries(deployments).filter(([, options]) => Object.keys(options).length > 0));
+  Object.fromEntries(
+    Object.entries(deployments)
+      .filter(([, options]) => Object.keys(options).length > 0)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );

@@ -119,6 +119,11 @@ export class Controller<V extends HostedRunner> {
     return { ready: true, reason: "" };
   }
 
+  /** Of the desired state that it acts upon. */
+  get revision(): number {
+    return this.#desired.revision;
+  }
+
   applications(): ApplicationView[] {
     const names = new Set([
       ...this.#desired.applications.map(({ name }) => name),

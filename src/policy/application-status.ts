@@ -46,5 +46,7 @@ export function applicationStatus(
   const { adjust } = serving;
   if (adjust.kind === "failed")
     return { status: "RUNNING", reason: `its options could not be changed: ${adjust.reason}` };
+  if (serving.options !== want.options)
+    return { status: "DEPLOYING", reason: "its options are being changed" };
   return { status: "RUNNING", reason: "" };
 }

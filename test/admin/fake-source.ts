@@ -10,6 +10,7 @@ export const STATUS: NodeStatus = {
   uptimeMs: 1000,
   ready: true,
   reason: "",
+  revision: 0,
   applications: [],
   executors: [],
   calls: { queue: { expired: 3 } },
