@@ -1,7 +1,7 @@
 import { type Ejection, eject, notEjected, readmit } from "../policy/ejection.ts";
 import type { ReplicaHealth } from "../policy/replica-health.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
-import type { CostReport, LoadReport, Withdrawal } from "../wire/messages.ts";
+import type { LoadReport, Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
 import type { StreamRequest } from "../wire/outstanding-stream.ts";
 
@@ -19,6 +19,15 @@ export interface Link {
   askForLoad(): void;
   /** Visits what is outstanding. */
   forEachRequest(visit: (request: RequestFields) => void): void;
+}
+
+/** Before a replica has said what it costs: calls are counted, not timed. */
+const UNKNOWN_ITEM_US = 1000;
+
+/** In µs. */
+export interface ReplicaCost {
+  readonly fixedUs: number;
+  readonly itemUs: number;
 }
 
 /**
@@ -52,7 +61,7 @@ export class Lane {
   homes = 0;
   /** What is known of the replicas that calls go to here. */
   readonly healths = new Set<ReplicaHealth>();
-  readonly #costs = new Map<number, CostReport>();
+  readonly #costs = new Map<number, { fixedUs: number; itemUs: number }>();
 
   constructor(id: string, isLocal: boolean) {
     this.id = id;
@@ -111,8 +120,18 @@ export class Lane {
     return this.#answers;
   }
 
-  costOf(target: number): CostReport | undefined {
-    return this.#costs.get(target);
+  /** What a call costs at one of its replicas: always the same object, which what the executor says is written to. */
+  costOf(target: number): ReplicaCost {
+    return this.#cost(target);
+  }
+
+  #cost(target: number): { fixedUs: number; itemUs: number } {
+    let cost = this.#costs.get(target);
+    if (cost === undefined) {
+      cost = { fixedUs: 0, itemUs: UNKNOWN_ITEM_US };
+      this.#costs.set(target, cost);
+    }
+    return cost;
   }
 
   sent(costUs: number, nowMs: number): void {
@@ -160,6 +179,10 @@ export class Lane {
     this.#reportedAtMs = nowMs;
     this.#busyFraction = load.busyFraction;
     this.heard(nowMs);
-    for (const cost of load.costs) this.#costs.set(cost.target, cost);
+    for (const { target, fixedUs, itemUs } of load.costs) {
+      const cost = this.#cost(target);
+      cost.fixedUs = fixedUs;
+      cost.itemUs = itemUs;
+    }
   }
 }

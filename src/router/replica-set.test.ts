@@ -128,8 +128,16 @@ describe("a lane", () => {
       { backlogUs: 0, queuedItems: 0, busyFraction: 0, costs: [{ target: 2, fixedUs: 20, itemUs: 2 }] },
       0,
     );
-    expect(lane.costOf(1)).toEqual({ target: 1, fixedUs: 10, itemUs: 1 });
-    expect(lane.costOf(3)).toBeUndefined();
+    expect(lane.costOf(1)).toEqual({ fixedUs: 10, itemUs: 1 });
+    expect(lane.costOf(3)).toEqual({ fixedUs: 0, itemUs: 1000 });
+  });
+
+  it("tells whoever asked for a cost before of what it was told since", () => {
+    const lane = new Lane("x1", false);
+    const cost = lane.costOf(1);
+    const costs = [{ target: 1, fixedUs: 10, itemUs: 1 }];
+    lane.report({ backlogUs: 0, queuedItems: 0, busyFraction: 0, costs }, 0);
+    expect(cost).toEqual({ fixedUs: 10, itemUs: 1 });
   });
 
   it("has nothing to say of its load when it is gone", () => {

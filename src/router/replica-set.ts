@@ -23,11 +23,8 @@ import {
   unknownHealth,
 } from "../policy/replica-health.ts";
 import type { CallOutcome } from "../wire/messages.ts";
-import type { Lane } from "./lane.ts";
+import type { Lane, ReplicaCost } from "./lane.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
-
-/** Before a replica has said what it costs: calls are counted, not timed. */
-const UNKNOWN_COST = { fixedUs: 0, itemUs: 1000 };
 
 /** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
 const PACKED_FRACTION = 0.75;
@@ -56,6 +53,8 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   readonly target: number;
   readonly lane: Lane;
   readonly health: ReplicaHealth = unknownHealth();
+  /** Of its lane's making: asked several times for each member of each fan-out. */
+  readonly #cost: ReplicaCost;
   waitingItems = 0;
   /** The moment for which the load is asked. */
   nowMs = 0;
@@ -63,6 +62,7 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   constructor(target: number, lane: Lane) {
     this.target = target;
     this.lane = lane;
+    this.#cost = lane.costOf(target);
   }
 
   get executor(): string {
@@ -78,11 +78,11 @@ export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
   }
 
   get fixedUs(): number {
-    return (this.lane.costOf(this.target) ?? UNKNOWN_COST).fixedUs;
+    return this.#cost.fixedUs;
   }
 
   get itemUs(): number {
-    return (this.lane.costOf(this.target) ?? UNKNOWN_COST).itemUs;
+    return this.#cost.itemUs;
   }
 
   get laneHealths(): Iterable<ReplicaHealth> {

@@ -39,11 +39,12 @@ export class RoutedFanout implements PendingCall {
   /** Adds a member to what goes to its replica's executor; nothing is sent before `send`. */
   add(member: number, set: ReplicaSet, replica: RoutedReplica, link: Link, nowMs: number): void {
     const idempotent = set.isIdempotent(this.call.method);
-    let part = this.#parts.find((one) => one.link === link && one.idempotent === idempotent && !one.isFull);
-    if (part === undefined) {
-      part = new LanePart(this, link, idempotent, nowMs);
-      this.#parts.push(part);
+    for (const part of this.#parts) {
+      if (part.link !== link || part.idempotent !== idempotent || part.isFull) continue;
+      return part.add(member, set, replica, nowMs);
     }
+    const part = new LanePart(this, link, idempotent, nowMs);
+    this.#parts.push(part);
     part.add(member, set, replica, nowMs);
   }
 
