@@ -13,6 +13,8 @@ import { addApplications } from "./applications-routes.ts";
 import { describeStatus } from "./describe-status.ts";
 import { EVENTS_TYPE, EventStreams } from "./event-stream.ts";
 import { MAX_BODY_BYTES, takeJson, toError } from "./json-bodies.ts";
+import type { NodeOperations } from "./node-operations.ts";
+import { addOperations } from "./operations-routes.ts";
 import { METRICS_TYPE, renderMetrics } from "./render-metrics.ts";
 import { requestsJson } from "./requests-json.ts";
 
@@ -37,6 +39,7 @@ interface AdminParts {
   readonly source: AdminSource;
   readonly log: AdminLog;
   readonly desk: ApplicationsDesk | undefined;
+  readonly operations: NodeOperations | undefined;
 }
 
 /**
@@ -48,15 +51,24 @@ export class AdminServer {
   readonly #fastify: FastifyInstance;
   readonly #paths: Paths = new Map();
 
-  /** @param desk undefined: what this node runs was said when it started, and cannot be changed. */
-  constructor(options: ResolvedAdminOptions, source: AdminSource, log: AdminLog, desk?: ApplicationsDesk) {
+  /**
+   * @param desk undefined: what this node runs was said when it started, and cannot be changed.
+   * @param operations undefined: it is only looked at.
+   */
+  constructor(
+    options: ResolvedAdminOptions,
+    source: AdminSource,
+    log: AdminLog,
+    desk?: ApplicationsDesk,
+    operations?: NodeOperations,
+  ) {
     this.#options = options;
-    this.#fastify = createServer(options, { source, log, desk }, this.#paths);
+    this.#fastify = createServer(options, { source, log, desk, operations }, this.#paths);
   }
 
-  /** All that it answers at. */
+  /** All that it answers at, parameters in braces. */
   get paths(): readonly string[] {
-    return [...this.#paths.keys()];
+    return [...this.#paths.keys()].map((path) => path.replaceAll(/:(\w+)/g, "{$1}"));
   }
 
   /** @throws TuttiError `PortInUse` or `StartFailed` */
@@ -124,6 +136,7 @@ function createServer(options: ResolvedAdminOptions, parts: AdminParts, paths: P
   fastify.setNotFoundHandler((request, reply) => sendError(notFound(request, paths), request, reply));
   addRoutes(fastify, parts, options);
   addApplications(fastify, parts.desk);
+  if (parts.operations !== undefined) addOperations(fastify, parts.operations);
   return fastify;
 }
 
@@ -214,7 +227,7 @@ const hasBody = ({ headers }: FastifyRequest): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
 function refusalOfBody(request: FastifyRequest): TuttiError | undefined {
-  if (!hasBody(request) || request.method === "PUT") return undefined;
+  if (!hasBody(request) || request.method === "PUT" || request.method === "POST") return undefined;
   return new TuttiError("PayloadTooLarge", "a body is not taken here");
 }
 

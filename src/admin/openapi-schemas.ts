@@ -17,6 +17,16 @@ const errorAnswer = z.strictObject({
   }),
 });
 
+const wantedReplicas = z.union([
+  z.int().min(1),
+  z.strictObject({ min: z.int().min(1), max: z.int().min(1), initial: z.int().min(1).optional() }),
+]);
+
+const rollbackNote = z.strictObject({
+  to: z.union([z.literal("previous"), z.strictObject({ version: z.string() })]),
+  reason: z.string(),
+});
+
 const named = {
   Alive: z.strictObject({ status: z.literal("alive") }),
   Readiness: z.strictObject({ ready: z.boolean(), reason: z.string() }),
@@ -26,6 +36,15 @@ const named = {
   DesiredState: desiredAnswer,
   DesiredApplications: desiredBody,
   Changes: changesAnswer,
+  RollbackBody: z.strictObject({
+    version: z.string().optional().describe("Default: the latest one before."),
+    reason: z.string().optional().describe("For people."),
+  }),
+  RolledBack: z.strictObject({ application: z.string(), rollback: rollbackNote }),
+  ScaleBody: z.strictObject({ replicas: wantedReplicas }),
+  Scaled: z.strictObject({ application: z.string(), deployment: z.string(), replicas: wantedReplicas }),
+  Nothing: z.strictObject({}),
+  Draining: z.strictObject({ status: z.literal("draining") }),
   Error: errorAnswer,
 } satisfies Record<string, z.ZodType>;
 

@@ -45,6 +45,22 @@ const storeFaults = {
   "503": json("The store cannot be read or written now; what runs goes on.", "Error"),
 };
 
+/** Of what takes a body. */
+const taken = {
+  ...refused,
+  "400": json("The body is wrong: error.path names what of it.", "Error"),
+  "413": json("The body is larger than 1 MiB.", "Error"),
+  "415": json("There is no body of type application/json.", "Error"),
+};
+
+const named = (name: string) => ({
+  name,
+  in: "path",
+  description: `Of the ${name}.`,
+  required: true,
+  schema: { type: "string" },
+});
+
 const withEtag = (answer: object) => ({
   ...answer,
   headers: { etag: { description: "The revision, as if-match takes it.", schema: { type: "string" } } },
@@ -142,6 +158,42 @@ const PATHS = {
         ...storeFaults,
         "507": json("There is no room left to store it; nothing has changed.", "Error"),
       },
+    },
+  },
+  "/api/applications/{application}/rollback": {
+    post: {
+      summary: "Goes back to an earlier version of an application",
+      parameters: [named("application")],
+      requestBody: { required: true, content: { "application/json": { schema: refTo("RollbackBody") } } },
+      responses: {
+        "200": json("It is wanted now; how far it is, is in the status.", "RolledBack"),
+        "404": json(
+          "There is no such application or version; the message names those that there are.",
+          "Error",
+        ),
+        ...taken,
+        ...storeFaults,
+      },
+    },
+  },
+  "/api/deployments/{application}/{deployment}/scale": {
+    post: {
+      summary: "Wants another number of replicas of a deployment, in place",
+      parameters: [named("application"), named("deployment")],
+      requestBody: { required: true, content: { "application/json": { schema: refTo("ScaleBody") } } },
+      responses: {
+        "200": json("It is wanted now; how far it is, is in the status.", "Scaled"),
+        "404": json("There is no such deployment; the message names those that there are.", "Error"),
+        ...taken,
+        ...storeFaults,
+      },
+    },
+  },
+  "/api/shutdown": {
+    post: {
+      summary: "Finishes what was accepted, then ends the node",
+      requestBody: { required: true, content: { "application/json": { schema: refTo("Nothing") } } },
+      responses: { "202": json("It has begun.", "Draining"), ...taken },
     },
   },
   "/api/events": {

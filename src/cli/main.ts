@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { doctorCommand } from "./doctor.ts";
 import { exitOfParser } from "./exit-codes.ts";
 import { runCommand } from "./run.ts";
+import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -22,6 +23,7 @@ const program = new Command()
   .showHelpAfterError("(see --help)")
   .exitOverride(exitOfParser)
   .addCommand(runCommand())
+  .addCommand(startCommand())
   .addCommand(statusCommand())
   .addCommand(doctorCommand())
   .addHelpText("after", EXAMPLES);

@@ -1,3 +1,4 @@
+import type { ApplicationGraph } from "../api/graph.ts";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import type { StateStore } from "../config/state-store.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -135,6 +136,19 @@ export class Controller<V extends HostedRunner> {
       const openRequests = (version: V) => this.#options.port.openRequests(version);
       return viewApplication({ name, desired, application, ...this.#statusOf(name), openRequests });
     });
+  }
+
+  /** By the name that people see, which of one application alone is its module's. */
+  desiredName(seen: string): string {
+    for (const [name, application] of this.#applications) if (this.#nameOf(application) === seen) return name;
+    return seen;
+  }
+
+  /** Of the version of an application that has the traffic, or most of it. */
+  graphOf(seen: string): ApplicationGraph | undefined {
+    const versions = this.#applications.get(this.desiredName(seen))?.versions ?? [];
+    const [main] = [...versions].sort((a, b) => b.weight - a.weight);
+    return main?.weight === 0 ? undefined : main?.hosted?.runner.graph;
   }
 
   /** What runs it, of each application that is served. */

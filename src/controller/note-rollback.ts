@@ -1,6 +1,8 @@
 import type { StateStore } from "../config/state-store.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
 import type { DesiredApplication, Rollback } from "../policy/desired-state.ts";
 import { wantedDefinition } from "../policy/desired-state.ts";
+import { changeDesired } from "./change-desired.ts";
 import { versionKey } from "./definition-keys.ts";
 
 export interface GivenUp {
@@ -12,20 +14,9 @@ export interface GivenUp {
   readonly reason: string;
 }
 
-const MAX_CONFLICTS = 10;
-
 /** Notes in the desired state that an application goes back to an earlier version, unless somebody has changed it meanwhile. */
 export async function noteRollback(store: StateStore, givenUp: GivenUp): Promise<void> {
-  let state = await store.read();
-  for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
-    const applications = state.applications.map((one) =>
-      one.name === givenUp.name ? back(one, givenUp) : one,
-    );
-    if (applications.every((one, i) => one === state.applications[i])) return;
-    const result = await store.compareAndSet(state.revision, applications);
-    if (result.kind === "stored") return;
-    ({ state } = result);
-  }
+  await changeDesired(store, givenUp.name, (application) => back(application, givenUp));
 }
 
 function back(application: DesiredApplication, { key, backTo, reason }: GivenUp): DesiredApplication {
@@ -43,4 +34,20 @@ function targetOf({ history }: DesiredApplication, backTo: string | undefined): 
   if (backTo === undefined || versionKey(latest) === backTo) return "previous";
   const earlier = history.find((definition) => versionKey(definition) === backTo);
   return earlier?.version === undefined ? undefined : { version: earlier.version };
+}
+
+/**
+ * Goes back because somebody wants it.
+ *
+ * @throws TuttiError `NotFound` when there is no such version, with those that there are.
+ */
+export function rollBack(store: StateStore, name: string, rollback: Rollback): Promise<DesiredApplication> {
+  return changeDesired(store, name, (application) => {
+    const changed = { ...application, rollback };
+    if (wantedDefinition(changed) !== undefined) return changed;
+    const earlier = application.history.map(({ version }) => version ?? "one without a name");
+    const wanted = rollback.to === "previous" ? "an earlier version" : `a version ${rollback.to.version}`;
+    const message = `${name} has had no ${wanted.replace(/^an? /, "")}; earlier ones: ${earlier.join(", ") || "none"}`;
+    throw new TuttiError("NotFound", message);
+  });
 }

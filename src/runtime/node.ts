@@ -27,6 +27,7 @@ import { NodeEvents } from "./node-events.ts";
 import { NodeObserver } from "./node-observer.ts";
 import { type NodeSource, openSource } from "./node-source.ts";
 import { notServedTarget } from "./not-served-target.ts";
+import { OperateNode } from "./operate-node.ts";
 import { createRunDirectory } from "./run-directory.ts";
 import { SlotHistory } from "./slot-history.ts";
 import { toldSettings } from "./told-settings.ts";
@@ -45,6 +46,8 @@ export interface StartNodeOptions {
   /** Aborted: the start is given up, and rejects when nothing of it is left. Without effect later. */
   readonly signal?: AbortSignal;
   readonly onEvent: (event: RunnerEvent | ControllerEvent) => void;
+  /** Somebody has asked for its end over the admin API: whoever started it drains and closes it. Default nothing. */
+  readonly onShutDownAsked?: () => void;
   readonly onOutput: (executorId: string, stream: "stdout" | "stderr", line: string) => void;
 }
 
@@ -129,7 +132,12 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   });
   const makeAdmin = (resolved: ResolvedAdminOptions) => {
     const settings = toldSettings(ingressOptions, nodeOptions, resolved);
-    return new AdminServer(resolved, observer, options.log, toDesk(options.source, settings));
+    const operations = new OperateNode({
+      store: source.store,
+      controller,
+      shutDown: () => options.onShutDownAsked?.(),
+    });
+    return new AdminServer(resolved, observer, options.log, toDesk(options.source, settings), operations);
   };
   const admin = adminOptions === undefined ? undefined : makeAdmin(adminOptions);
   const stopHealing = keepHealthy(runner, clock);

@@ -8,6 +8,7 @@ import { HttpClient, type HttpRequest } from "../support/http-client.ts";
 import { OpenApiDocument } from "../support/openapi.ts";
 import { StreamClient } from "../support/stream-client.ts";
 import { TempFolder } from "../support/temp-folder.ts";
+import { FakeOperations } from "./fake-operations.ts";
 import { FakeSource } from "./fake-source.ts";
 import { FaultyStore } from "./faulty-store.ts";
 
@@ -16,6 +17,7 @@ const source = new FakeSource();
 const log = { error: () => {} };
 const folder = new TempFolder();
 const store = new FaultyStore();
+const operations = new FakeOperations();
 const desk = new ApplicationsDesk({ store, modulesDirectory: folder.path, settings: { node: { lanes: 2 } } });
 let open: AdminServer;
 let guarded: AdminServer;
@@ -26,8 +28,14 @@ let api: OpenApiDocument;
 
 beforeAll(async () => {
   folder.write("app.ts", "");
-  open = new AdminServer(resolveAdminOptions({ port: 0 }), source, log, desk);
-  guarded = new AdminServer(resolveAdminOptions({ port: 0, token: TOKEN }), source, log);
+  open = new AdminServer(resolveAdminOptions({ port: 0 }), source, log, desk, operations);
+  guarded = new AdminServer(
+    resolveAdminOptions({ port: 0, token: TOKEN }),
+    source,
+    log,
+    undefined,
+    operations,
+  );
   port = (await open.start()).port;
   client = new HttpClient(port);
   stranger = new HttpClient((await guarded.start()).port);
@@ -100,6 +108,7 @@ describe("openapi.json", () => {
     await judge("/api/requests?id=unknown", text);
     const elsewhere = { host: "evil.example" };
     await judgeApplications(elsewhere);
+    await judgeOperations(elsewhere);
     for (const path of [
       "/metrics",
       "/api/status",
@@ -116,20 +125,20 @@ describe("openapi.json", () => {
   });
 
   it("names every parameter that is taken, with its limits", async () => {
-    const operations = Object.entries(api.document.paths).flatMap(([path, { get, put }]) => [
+    const documented = Object.entries(api.document.paths).flatMap(([path, { get, put }]) => [
       ...(get === undefined ? [] : [{ path, method: "GET", operation: get }]),
       ...(put === undefined ? [] : [{ path, method: "PUT", operation: put }]),
     ]);
-    expect(operations.length).toBeGreaterThan(7);
-    for (const { path, method, operation } of operations) {
+    expect(documented.length).toBeGreaterThan(7);
+    for (const { path, method, operation } of documented) {
       const { json } = await client.send(`${path}?no-such-parameter=1`, { method });
       const known =
         /known: (.*)$/
           .exec(json?.error?.message ?? "")?.[1]
           ?.split(", ")
           .filter(Boolean) ?? [];
-      const documented = (operation.parameters ?? []).filter((parameter) => parameter.in === "query");
-      expect(documented.map(({ name }) => name).toSorted(), path).toEqual(known.toSorted());
+      const parameters = (operation.parameters ?? []).filter((parameter) => parameter.in === "query");
+      expect(parameters.map(({ name }) => name).toSorted(), path).toEqual(known.toSorted());
     }
     const limit = api.document.paths["/api/requests"]?.get?.parameters?.find(({ name }) => name === "limit");
     const { maximum } = limit!.schema as { maximum: number };
@@ -202,3 +211,68 @@ describe("a document that answers are judged by", () => {
     expect(() => api.judge("/nowhere", 200, "application/json", {})).toThrow(/not documented/);
   });
 });
+
+const OPERATIONS = [
+  {
+    path: "/api/applications/{application}/rollback",
+    url: "/api/applications/offers/rollback",
+    bodies: [{}, { version: "v1", reason: "too many errors" }],
+    wrong: [{ version: 7 }, { reason: "" }, { to: "v1" }],
+    ok: 200,
+  },
+  {
+    path: "/api/deployments/{application}/{deployment}/scale",
+    url: "/api/deployments/offers/m01/scale",
+    bodies: [{ replicas: 2 }, { replicas: { min: 1, max: 3, initial: 2 } }],
+    wrong: [
+      {},
+      { replicas: 0 },
+      { replicas: "2" },
+      { replicas: { min: 1.5, max: 2 } },
+      { replicas: 2, more: 1 },
+    ],
+    ok: 200,
+  },
+  { path: "/api/shutdown", url: "/api/shutdown", bodies: [{}], wrong: [{ now: true }], ok: 202 },
+] as const;
+
+/** Every operation with every answer that it has. */
+async function judgeOperations(elsewhere: Record<string, string>) {
+  for (const { path, url, bodies, wrong, ok } of OPERATIONS) {
+    const post = async (request: HttpRequest, from = client) => {
+      const answer = await from.send(url, { method: "POST", ...request });
+      api.judge(path, answer.status, answer.headers["content-type"], answer.json, "post");
+      return answer.status;
+    };
+    for (const body of bodies) {
+      api.judgeBody(path, "post", body);
+      expect(await post({ body })).toBe(ok);
+    }
+    for (const body of wrong) expect(await post({ body }), JSON.stringify(body)).toBe(400);
+    expect(await post({ body: "[]", headers: { "content-type": "application/json" } })).toBe(400);
+    expect(await post({ body: bodies[0] }, stranger)).toBe(401);
+    expect(await post({ body: bodies[0], headers: elsewhere })).toBe(403);
+    // What a web page could send without asking.
+    expect(await post({ body: "{}", headers: { "content-type": "text/plain" } })).toBe(415);
+    expect(await post({})).toBe(415);
+    const large = { reason: "x".repeat(2 ** 20) };
+    expect(await post({ body: large })).toBe(413);
+    if (ok !== 200) continue;
+    for (const [code, status] of [
+      ["NotFound", 404],
+      ["StoreDamaged", 500],
+      ["StoreFailed", 503],
+    ] as const) {
+      operations.failure = new TuttiError(code, "no");
+      expect(await post({ body: bodies[0] })).toBe(status);
+    }
+    operations.failure = undefined;
+  }
+  expect(operations.asked).toEqual([
+    ["rollBack", "offers", "previous", "somebody asked for it"],
+    ["rollBack", "offers", { version: "v1" }, "too many errors"],
+    ["scale", "offers", "m01", 2],
+    ["scale", "offers", "m01", { min: 1, max: 3, initial: 2 }],
+    ["shutDown"],
+  ]);
+}

@@ -111,7 +111,7 @@ describe("a node's flight recorder", () => {
     const api = new OpenApiDocument((await admin.get("/api/openapi.json")).json);
     // The events do not end; they have tests of their own.
     const urls = api.paths
-      .filter((path) => path !== "/api/events")
+      .filter((path) => path !== "/api/events" && api.document.paths[path]?.get !== undefined)
       .concat(
         ["degraded", "failed", "refused", "id=slow-one", "id=unknown"].map(
           (query) => `/api/requests?${query}`,

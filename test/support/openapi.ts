@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
-const METHODS = ["get", "put"] as const;
+const METHODS = ["get", "put", "post"] as const;
 export type Method = (typeof METHODS)[number];
 
 interface Answer {

@@ -17,6 +17,8 @@ export interface TuttiOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Another program than the command line, given the module as its first argument. */
   readonly program?: string;
+  /** Default `run`. */
+  readonly command?: "run" | "start";
 }
 
 export interface Ended {
@@ -37,10 +39,13 @@ export class TuttiProcess implements AsyncDisposable {
   #stderr = "";
 
   /** Starts it and does not wait. */
-  constructor(module: string, { args = ["--port", "0"], env = {}, program }: TuttiOptions = {}) {
+  constructor(
+    module: string | undefined,
+    { args = ["--port", "0"], env = {}, program, command = "run" }: TuttiOptions = {},
+  ) {
     if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run npm run build first`);
-    const head = program === undefined ? [CLI, "run"] : [program];
-    this.#child = spawn(process.execPath, [...head, module, ...args], {
+    const head = program === undefined ? [CLI, command] : [program];
+    this.#child = spawn(process.execPath, [...head, ...(module === undefined ? [] : [module]), ...args], {
       cwd: REPOSITORY,
       env: { ...cleanEnvironment(), ...env, [MARK]: this.#mark, TMPDIR: this.#folder.path },
       stdio: ["ignore", "pipe", "pipe"],
@@ -57,7 +62,7 @@ export class TuttiProcess implements AsyncDisposable {
   }
 
   /** Starts it and waits for the line that says where it serves. */
-  static async ready(module: string, options: TuttiOptions = {}): Promise<TuttiProcess> {
+  static async ready(module: string | undefined, options: TuttiOptions = {}): Promise<TuttiProcess> {
     const started = new TuttiProcess(module, options);
     const over = started.ended.then(() => {
       throw new Error(`it ended at its start: ${started.stderr}`);

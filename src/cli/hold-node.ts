@@ -1,0 +1,105 @@
+import pino from "pino";
+import type { AdminOptions } from "../admin/admin-options.ts";
+import type { NodeSettings } from "../config-file/node-settings.ts";
+import type { RunnerEvent } from "../controller/slot.ts";
+import type { ControllerEvent } from "../controller/version-port.ts";
+import { TuttiError } from "../errors/tutti-error.ts";
+import { type RunningNode, startNode } from "../runtime/node.ts";
+import type { NodeSource } from "../runtime/node-source.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { say } from "./say.ts";
+
+export interface HeldNode {
+  readonly settings: NodeSettings;
+  readonly admin: AdminOptions | undefined;
+  readonly logLevel: string;
+  /** Called when the start may begin; what it throws ends the program as a failed start does. */
+  readonly source: () => Promise<NodeSource> | NodeSource;
+  /** It runs. */
+  readonly onReady: (node: RunningNode, tookMs: number) => void;
+  /** Of a node whose state may change: versions and traffic are told too. */
+  readonly tellsVersions: boolean;
+}
+
+/** Starts a node and holds it until it is stopped: by a signal, a second one of which does not wait, or over its admin API. */
+export async function holdNode(held: HeldNode): Promise<void> {
+  const startedAtMs = performance.now();
+  const starting = new AbortController();
+  const giveUp = (signal: NodeJS.Signals) => {
+    say(`${signal}: the start is given up`);
+    starting.abort();
+  };
+  process.on("SIGTERM", giveUp).on("SIGINT", giveUp);
+  let stop: ((why: string) => Promise<void>) | undefined;
+  try {
+    const { http, node: nodeOptions } = held.settings;
+    const node = await startNode({
+      source: await held.source(),
+      log: pino({ level: held.logLevel }, pino.destination({ fd: 2, sync: false })),
+      signal: starting.signal,
+      http,
+      node: nodeOptions,
+      ...(held.admin === undefined ? {} : { admin: held.admin }),
+      onEvent: (event) => {
+        if ("slot" in event) tellSlot(event);
+        else if (held.tellsVersions) tellVersion(event);
+      },
+      onShutDownAsked: () => void stop?.("asked to shut down"),
+      onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
+    });
+    process.off("SIGTERM", giveUp).off("SIGINT", giveUp);
+    stop = stopperOf(node);
+    held.onReady(node, performance.now() - startedAtMs);
+  } catch (thrown) {
+    process.exitCode = EXIT.failed;
+    if (starting.signal.aborted) return;
+    const error = TuttiError.from(thrown, "Internal");
+    console.error(`tutti: ${error.message}`);
+    if (error.code === "Internal") console.error(thrown);
+    process.exitCode = exitCodeOf(error.code);
+  }
+}
+
+function stopperOf(node: RunningNode): (why: string) => Promise<void> {
+  let stopping = false;
+  const stop = async (why: string) => {
+    if (stopping) {
+      await node.close();
+      process.exit(EXIT.failed);
+    }
+    stopping = true;
+    say(`${why}: finishing what was accepted …`);
+    await node.drain();
+    await node.close();
+    say("stopped");
+    process.exit(EXIT.ok);
+  };
+  process.on("SIGTERM", () => void stop("SIGTERM"));
+  process.on("SIGINT", () => void stop("SIGINT"));
+  return stop;
+}
+
+function tellSlot(event: RunnerEvent): void {
+  if (event.type === "lost") say(`${event.slot}: executor ${event.executor} was lost: ${event.reason}`);
+  else if (event.type === "unhealthy")
+    say(`${event.slot}: executor ${event.executor} has replicas replaced: ${event.reason}`);
+  else if (event.type === "retiring")
+    say(`${event.slot}: executor ${event.executor} is being replaced: ${event.reason}`);
+  else if (event.type === "fill-failed") {
+    say(
+      `${event.slot}: could not be started: ${event.reason}; next try in ${Math.round(event.retryInMs)} ms`,
+    );
+  }
+}
+
+function tellVersion(event: ControllerEvent): void {
+  if (event.type === "version") {
+    const { application, version, state, reason } = event;
+    say(`${application} ${version}: ${state}${reason === "" ? "" : `: ${reason}`}`);
+  } else if (event.type === "traffic") {
+    const shares = event.shares.map(
+      ({ version, weight }) => `${version} ${Math.round(weight * 1000) / 10} %`,
+    );
+    say(`${event.application}: requests go to ${shares.join(", ") || "nobody"}`);
+  } else if (event.type === "controller-failed") say(event.reason);
+}

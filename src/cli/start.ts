@@ -1,0 +1,116 @@
+import path from "node:path";
+import { Command } from "commander";
+import { readConfigFile } from "../config-file/config-file.ts";
+import { layerSettings, type NodeSettings } from "../config-file/node-settings.ts";
+import { FileServedRecord } from "../controller/file-served-record.ts";
+import { FileStateStore } from "../controller/file-state-store.ts";
+import { adoptDefinitions } from "../policy/adopt-definitions.ts";
+import type { ApplicationDefinition } from "../policy/desired-state.ts";
+import { preview } from "../policy/preview.ts";
+import type { RunningNode } from "../runtime/node.ts";
+import type { NodeSource } from "../runtime/node-source.ts";
+import { urlOf } from "../runtime/url-of.ts";
+import { exitOfParser } from "./exit-codes.ts";
+import { holdNode } from "./hold-node.ts";
+import { say } from "./say.ts";
+import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
+
+interface StartFlags extends SetupFlags {
+  readonly config?: string;
+  readonly stateDir?: string;
+  readonly modulesDir?: string;
+}
+
+const DEFAULT_STATE_DIR = ".tutti";
+
+const EXAMPLES = `
+Examples:
+  $ tutti start                                   # what was deployed before, from ./.tutti
+  $ tutti start --config tutti.yaml --state-dir /var/lib/tutti
+  $ tutti deploy tutti.yaml                       # changes what it runs, while it runs
+  $ tutti status
+
+Exit codes: 0 stopped in order, 1 failed, 2 wrong option or config file, 5 the port is in use.`;
+
+export function startCommand(): Command {
+  const command = new Command("start")
+    .description("Start a node that runs what was deployed to it, also after it was ended in any way.")
+    .option(
+      "--config <file>",
+      "tutti.yaml: how the node is set up, and what it runs at first (default: none)",
+    )
+    .option("--state-dir <dir>", `where it keeps what it is to run (default: ${DEFAULT_STATE_DIR})`)
+    .option(
+      "--modules-dir <dir>",
+      "modules that are deployed over the admin API lie beneath it (default: the current directory)",
+    );
+  return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(start);
+}
+
+const NOTHING: NodeSettings = { http: {}, admin: {}, node: {} };
+
+async function start(flags: StartFlags): Promise<void> {
+  // The file is read before anything else is decided: it may say all of it. A wrong one fails like any other start.
+  const read = async () => (flags.config === undefined ? undefined : await readConfigFile(flags.config));
+  const file = await read().catch((thrown: unknown) => ({ thrown }));
+  const failed = file !== undefined && "thrown" in file ? file : undefined;
+  const config = file === undefined || "thrown" in file ? undefined : file;
+  const settings = layerSettings(flagSettings(flags), config?.settings ?? NOTHING);
+  await holdNode({
+    settings,
+    admin: failed === undefined ? adminOptionsOf(flags, settings) : undefined,
+    logLevel: logLevelOf(flags, settings),
+    source: () => {
+      if (failed !== undefined) throw failed.thrown;
+      return openState(flags, settings, config?.applications);
+    },
+    onReady: sayStarted,
+    tellsVersions: true,
+  });
+}
+
+async function openState(
+  flags: StartFlags,
+  settings: NodeSettings,
+  applications: readonly ApplicationDefinition[] | undefined,
+): Promise<NodeSource> {
+  const directory = path.resolve(flags.stateDir ?? settings.stateDir ?? DEFAULT_STATE_DIR);
+  const store = await FileStateStore.open(directory);
+  try {
+    await beginWith(store, applications, directory);
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+  const modulesDirectory = path.resolve(flags.modulesDir ?? settings.modulesDir ?? ".");
+  return { kind: "state", store, served: new FileServedRecord(directory), modulesDirectory };
+}
+
+/** What the file says of applications is for a node that has none stored; later it is deployed. */
+async function beginWith(
+  store: FileStateStore,
+  wanted: readonly ApplicationDefinition[] | undefined,
+  directory: string,
+): Promise<void> {
+  const there = await store.read();
+  if (wanted === undefined) return;
+  if (there.revision === 0) {
+    await store.compareAndSet(0, adoptDefinitions([], wanted));
+    return;
+  }
+  const changes = preview(there.applications, wanted);
+  if (changes.length > 0) {
+    say(
+      `the config file's applications are not those stored in ${directory}, which are what runs: tutti deploy makes them so`,
+    );
+  }
+}
+
+function sayStarted({ address, admin, applications }: RunningNode, tookMs: number): void {
+  if (admin !== undefined) say(`admin API at ${urlOf(admin)}/api/status`);
+  const names = applications().map(({ name }) => name);
+  say(
+    `the node is ready: ${names.length === 0 ? "nothing is deployed yet" : `to run ${names.join(", ")}`}, ` +
+      `after ${(tookMs / 1000).toFixed(1)} s, at ${urlOf(address)}`,
+  );
+}
