@@ -15,13 +15,13 @@ const ENDED_BADLY = 4;
 const SLOWEST_PER_MINUTE = 16;
 const MINUTES = 5;
 const LATEST_OF_EACH = 32;
-const SAMPLED_PER_MINUTE = 256;
+const SAMPLED_PER_MINUTE = 512;
 const MINUTE_MS = 60_000;
 
 /**
  * What is kept of the requests of one route, or of the calls of one method: the slowest of the last minutes, the last
  * that were degraded, failed or were refused, and a uniform sample. Bounded, whatever comes: at most 16 (or as many as
- * asked) in each of 5 minutes, 32 of each other kind, 256 in each of 2 minutes for the sample.
+ * asked) in each of 5 minutes, 32 of each other kind, 512 in each of 2 minutes for the sample.
  *
  * In two steps, so that what is not kept is never made: `choose` says why something would be kept, 0 if for no reason;
  * `add` keeps it.
