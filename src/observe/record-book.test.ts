@@ -35,7 +35,8 @@ describe("a book of records", () => {
     const book = new RecordBook<string>(() => 0.5);
     let wanted = 0;
     for (let i = 0; i < 100_000; i++) wanted += put(book, "", 5, "ok") ? 1 : 0;
-    expect(wanted).toBeLessThan(3000);
+    // A uniform sample of k of the first n takes about k (1 + ln (n / k)) of them on the way: 3,211 here.
+    expect(wanted).toBeLessThan(5000);
   });
 
   it("counts a refusal neither as slow nor for the sample", () => {
