@@ -5,6 +5,7 @@ import {
   judgeReplicas,
   learnAnswer,
   learnFailure,
+  learnGivenUp,
   learnNothing,
   type ReplicaHealth,
   speaksAgainst,
@@ -148,6 +149,46 @@ describe("a replica that answers late", () => {
     learnAnswer(late, 1_100, 1_000, 3_000);
     judge(replicas, 3_000);
     expect([late.ejection.isOut, late.penaltyUs]).toEqual([false, 0]);
+  });
+});
+
+describe("a replica whose calls are given up", () => {
+  const givenUp = (health: ReplicaHealth, elapsedUs: number) => {
+    for (let i = 1; i <= 20; i++) learnGivenUp(health, elapsedUs, 1_000, (i / 20 - 1) * 600);
+  };
+
+  it("is late when they were late by then, and not when they were given up sooner", () => {
+    for (const [elapsedUs, out] of [
+      [12_000, true],
+      [4_000, false],
+    ] as const) {
+      const replicas = set(2);
+      givenUp(replicas[0]!.health, elapsedUs);
+      answers(replicas[1]!.health, 20, 1_200);
+      judge(replicas, 0);
+      expect(isOut(replicas[0]!)).toBe(out);
+    }
+  });
+
+  it("is no quicker for it: what was given up soon says nothing", () => {
+    const { health } = set(1)[0]!;
+    answers(health, 20, 31_000);
+    const before = { ...health };
+    givenUp(health, 2_000);
+    expect(health).toEqual(before);
+  });
+
+  it("is left out for longer when that was the call by which it was tried", () => {
+    const replicas = set(2);
+    const { health } = replicas[0]!;
+    answers(health, 20, 31_000);
+    answers(replicas[1]!.health, 20, 1_200);
+    judge(replicas, 0);
+    health.ejection.isProbing = true;
+    learnGivenUp(health, 12_000, 1_000, 1_000);
+    learnAnswer(replicas[1]!.health, 1_200, 1_000, 1_000);
+    judge(replicas, 1_000);
+    expect(health.ejection).toMatchObject({ isOut: true, isProbing: false, times: 2 });
   });
 });
 

@@ -143,7 +143,22 @@ export function learnFailure(health: ReplicaHealth, nowMs: number): void {
   health.errorFraction += FORGETTING * (1 - health.errorFraction);
 }
 
-/** A call that says neither: refused, cancelled, or the caller's own fault. */
+/**
+ * A call that was asked back or given up after so long, and would have taken longer: if it was late by then it counts as an
+ * answer that took just as long. Else what is hedged, or is no longer waited for, would never be found to be late.
+ */
+export function learnGivenUp(
+  health: ReplicaHealth,
+  elapsedUs: number,
+  predictedUs: number,
+  nowMs: number,
+): void {
+  if (elapsedUs - predictedUs > lateFromUs(health.predictedUs))
+    learnAnswer(health, elapsedUs, predictedUs, nowMs);
+  else learnNothing(health);
+}
+
+/** A call that says neither: refused, given up soon, or the caller's own fault. */
 export function learnNothing({ ejection }: ReplicaHealth): void {
   ejection.isProbing = false;
 }

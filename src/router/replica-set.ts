@@ -17,6 +17,7 @@ import {
   judgeReplicas,
   learnAnswer,
   learnFailure,
+  learnGivenUp,
   learnNothing,
   type ReplicaHealth,
   speaksAgainst,
@@ -387,7 +388,9 @@ export class ReplicaSet {
       lane.ejection.isProbing = false;
       if (outcome !== undefined && outcome.error.code !== "Cancelled") this.totals.failures += 1;
       if (outcome !== undefined && speaksAgainst(outcome.error.code)) learnFailure(health, nowMs);
-      else learnNothing(health);
+      else if (outcome?.error.code === "Cancelled") {
+        learnGivenUp(health, (nowMs - sentAtMs) * 1000, predictedUs, nowMs);
+      } else learnNothing(health);
     }
     if (wasProbe) this.judge(nowMs);
   }
