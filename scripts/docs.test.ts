@@ -11,10 +11,14 @@ import { mean } from "../src/api/combiners.ts";
 import { deployment } from "../src/api/deployment.ts";
 import { resolveEnsembleOptions } from "../src/api/ensemble-options.ts";
 import { checkCallOptions } from "../src/api/handle-proxy.ts";
+import { buildCommand } from "../src/cli/build.ts";
+import { configCommand } from "../src/cli/config.ts";
+import { deployCommand } from "../src/cli/deploy.ts";
 import { doctorCommand } from "../src/cli/doctor.ts";
 import { EXIT } from "../src/cli/exit-codes.ts";
 import { runCommand } from "../src/cli/run.ts";
 import { statusCommand } from "../src/cli/status.ts";
+import { definitionSchema } from "../src/config/definition-schema.ts";
 import {
   CODE_DEFAULTS,
   MODEL_DEFAULTS,
@@ -23,6 +27,8 @@ import {
 } from "../src/config/deployment-options.ts";
 import { resolveNodeOptions } from "../src/config/node-options.ts";
 import { resolveRoutingOptions } from "../src/config/routing-options.ts";
+import { parseConfigFile } from "../src/config-file/config-file.ts";
+import { fileSchema } from "../src/config-file/config-schema.ts";
 import { ERROR_CODES } from "../src/errors/codes.ts";
 import { resolveAdmissionOptions } from "../src/ingress/admission-options.ts";
 import { resolveIngressOptions } from "../src/ingress/ingress-options.ts";
@@ -358,6 +364,9 @@ describe("docs/reference/command-line.md", () => {
   const text = read("docs/reference/command-line.md");
 
   it.each([
+    ["## `tutti build`", buildCommand()],
+    ["## `tutti deploy`", deployCommand()],
+    ["## `tutti config`", configCommand()],
     ["## `tutti status`", statusCommand()],
     ["## `tutti doctor`", doctorCommand()],
   ])("has under %s its flags, with the defaults that the help tells", (heading, command) => {
@@ -367,6 +376,26 @@ describe("docs/reference/command-line.md", () => {
       /\(default: (.+)\)$/.exec(description)?.[1],
     ]);
     expect(documented).toEqual(told);
+  });
+});
+
+describe("docs/reference/config-file.md", () => {
+  const text = read("docs/reference/config-file.md");
+  const keysUnder = (from: string, to: string) =>
+    tableRows(text.slice(text.indexOf(from), text.indexOf(to))).map(([key = ""]) => unquote(key));
+
+  it("has every key that a file may have, and of an application, and no other", () => {
+    expect(keysUnder("## What it may hold", "Of each application:")).toEqual(Object.keys(fileSchema.shape));
+    const ofApplication = keysUnder("Of each application:", "In a pattern");
+    expect([...new Set(ofApplication.map((key) => key.split(".")[0]))]).toEqual(
+      Object.keys(definitionSchema.shape),
+    );
+  });
+
+  it("has an example that is taken as it is", () => {
+    const example = /```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? "";
+    const { applications } = parseConfigFile(example, "/srv/tutti.yaml");
+    expect(applications?.map(({ name }) => name)).toEqual(["offers"]);
   });
 });
 

@@ -10,6 +10,9 @@ export const EXIT = {
   portInUse: 5,
   notReady: 6,
   unreachable: 7,
+  conflict: 8,
+  notServed: 9,
+  pending: 10,
 } as const;
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
@@ -19,6 +22,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   ModelNotFound: EXIT.modelFailed,
   ModelInvalid: EXIT.modelFailed,
   PortInUse: EXIT.portInUse,
+  RevisionConflict: EXIT.conflict,
 };
 
 /** Ends the program after the parser of the command line has said what is wrong, or shown what was asked for. */

@@ -1,6 +1,9 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { buildCommand } from "./build.ts";
+import { configCommand } from "./config.ts";
+import { deployCommand } from "./deploy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitOfParser } from "./exit-codes.ts";
 import { runCommand } from "./run.ts";
@@ -13,6 +16,8 @@ const EXAMPLES = `
 Examples:
   $ tutti doctor                # is this machine ready for it
   $ tutti run app.ts            # serve the application of a module
+  $ tutti build app.ts          # write its config file, with every option
+  $ tutti deploy tutti.yaml     # make a running node run what a config file says
   $ tutti status                # what runs, and what is wrong with it
   $ tutti run --help            # each command has its own help`;
 
@@ -24,6 +29,9 @@ const program = new Command()
   .exitOverride(exitOfParser)
   .addCommand(runCommand())
   .addCommand(startCommand())
+  .addCommand(buildCommand())
+  .addCommand(deployCommand())
+  .addCommand(configCommand())
   .addCommand(statusCommand())
   .addCommand(doctorCommand())
   .addHelpText("after", EXAMPLES);

@@ -26,8 +26,7 @@ const admission = strict({
   holdMs: number(ADMISSION_BOUNDS.holdMs).exactOptional(),
 });
 
-const http = strict({
-  host: address().exactOptional(),
+const integers = {
   port: integer("port").describe("0 picks a free one."),
   maxBodyBytes: integer("maxBodyBytes"),
   maxJsonDepth: integer("maxJsonDepth"),
@@ -37,8 +36,14 @@ const http = strict({
   bodyTimeoutMs: integer("bodyTimeoutMs"),
   keepAliveTimeoutMs: integer("keepAliveTimeoutMs"),
   writeTimeoutMs: integer("writeTimeoutMs"),
+  streamHeartbeatMs: integer("streamHeartbeatMs"),
   maxConnections: integer("maxConnections"),
   drainGraceMs: integer("drainGraceMs"),
+} satisfies Record<keyof typeof INGRESS_INTEGERS, z.ZodType>;
+
+const http = strict({
+  host: address().exactOptional(),
+  ...integers,
   accessLog: oneOf(ACCESS_LOG_LEVELS).exactOptional().describe("Level of one log line for each request."),
   admission: admission.exactOptional().describe("How many requests are let in, and which not."),
 });
@@ -51,7 +56,7 @@ const admin = strict({
     .describe("Where the token is that it demands; relative paths begin at this file."),
 });
 
-const node = strict({
+const nodeNumbers = {
   lanes: nodeNumber("lanes").describe("Model executors, one compute lane each."),
   codeExecutors: nodeNumber("codeExecutors"),
   spares: nodeNumber("spares"),
@@ -60,13 +65,13 @@ const node = strict({
   loadingTimeoutMs: nodeNumber("loadingTimeoutMs"),
   executorMemoryLimitMb: nodeNumber("executorMemoryLimitMb"),
   drainTimeoutMs: nodeNumber("drainTimeoutMs"),
-});
+} satisfies Record<keyof typeof NODE_BOUNDS, z.ZodType>;
 
 /** Of the node as a whole; read when it starts. */
 export const settingsSchema = strict({
   http: http.exactOptional().describe("The HTTP edge."),
   admin: admin.exactOptional().describe("The admin API."),
-  node: node.exactOptional().describe("How the node runs its executors."),
+  node: strict(nodeNumbers).exactOptional().describe("How the node runs its executors."),
   stateDir: text("the path of a directory")
     .exactOptional()
     .describe("Where the node keeps what it is to run; relative paths begin at this file."),
