@@ -38,10 +38,15 @@ export function addressOf({ url, adminTokenFile, timeoutMs }: NodeFlags): NodeAd
   };
 }
 
-/** Does what a command does; whatever goes wrong is said in words and by the exit code. */
-export async function withExitCode(work: () => Promise<number>): Promise<void> {
+/**
+ * Does what a command does; whatever goes wrong is said in words and by the exit code.
+ *
+ * @param work gives the exit code, or nothing where that is not known yet.
+ */
+export async function withExitCode(work: () => Promise<number | undefined>): Promise<void> {
   try {
-    process.exitCode = await work();
+    const code = await work();
+    if (code !== undefined) process.exitCode = code;
   } catch (thrown) {
     const error = thrown instanceof UnreachableError ? thrown : TuttiError.from(thrown, "Internal");
     process.stderr.write(`tutti: ${error.message}\n`);

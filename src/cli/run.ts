@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
+import { environmentSettings } from "../config-file/environment-settings.ts";
+import { layerSettings } from "../config-file/node-settings.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { RunningNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { exitOfParser } from "./exit-codes.ts";
 import { holdNode } from "./hold-node.ts";
+import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
 
@@ -26,9 +29,11 @@ export function runCommand(): Command {
   return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(run);
 }
 
-async function run(modulePath: string, flags: SetupFlags): Promise<void> {
-  const module = path.resolve(modulePath);
-  const settings = flagSettings(flags);
+const run = (module: string, flags: SetupFlags): Promise<void> =>
+  withExitCode(() => runModule(path.resolve(module), flags));
+
+async function runModule(module: string, flags: SetupFlags): Promise<undefined> {
+  const settings = layerSettings(flagSettings(flags), environmentSettings());
   await holdNode({
     settings,
     admin: adminOptionsOf(flags, settings),

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { Command } from "commander";
-import { readConfigFile } from "../config-file/config-file.ts";
+import { type ConfigFile, readConfigFile } from "../config-file/config-file.ts";
+import { environmentSettings } from "../config-file/environment-settings.ts";
 import { layerSettings, type NodeSettings } from "../config-file/node-settings.ts";
 import { FileServedRecord } from "../controller/file-served-record.ts";
 import { FileStateStore } from "../controller/file-state-store.ts";
@@ -12,6 +13,7 @@ import type { NodeSource } from "../runtime/node-source.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { exitOfParser } from "./exit-codes.ts";
 import { holdNode } from "./hold-node.ts";
+import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
 
@@ -42,28 +44,24 @@ export function startCommand(): Command {
     .option("--state-dir <dir>", `where it keeps what it is to run (default: ${DEFAULT_STATE_DIR})`)
     .option(
       "--modules-dir <dir>",
-      "modules that are deployed over the admin API lie beneath it (default: the current directory)",
+      "modules that are deployed over the admin API lie beneath it (default: the config file's directory, else the current one)",
     );
   return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(start);
 }
 
 const NOTHING: NodeSettings = { http: {}, admin: {}, node: {} };
 
-async function start(flags: StartFlags): Promise<void> {
-  // The file is read before anything else is decided: it may say all of it. A wrong one fails like any other start.
-  const read = async () => (flags.config === undefined ? undefined : await readConfigFile(flags.config));
-  const file = await read().catch((thrown: unknown) => ({ thrown }));
-  const failed = file !== undefined && "thrown" in file ? file : undefined;
-  const config = file === undefined || "thrown" in file ? undefined : file;
-  const settings = layerSettings(flagSettings(flags), config?.settings ?? NOTHING);
+const start = (flags: StartFlags): Promise<void> => withExitCode(() => startStored(flags));
+
+async function startStored(flags: StartFlags): Promise<undefined> {
+  // The file is read before anything else is decided: it may say all of it.
+  const config = flags.config === undefined ? undefined : await readConfigFile(flags.config);
+  const settings = layerSettings(flagSettings(flags), environmentSettings(), config?.settings ?? NOTHING);
   await holdNode({
     settings,
-    admin: failed === undefined ? adminOptionsOf(flags, settings) : undefined,
+    admin: adminOptionsOf(flags, settings),
     logLevel: logLevelOf(flags, settings),
-    source: () => {
-      if (failed !== undefined) throw failed.thrown;
-      return openState(flags, settings, config?.applications);
-    },
+    source: () => openState(flags, settings, config),
     onReady: sayStarted,
     tellsVersions: true,
   });
@@ -72,17 +70,18 @@ async function start(flags: StartFlags): Promise<void> {
 async function openState(
   flags: StartFlags,
   settings: NodeSettings,
-  applications: readonly ApplicationDefinition[] | undefined,
+  config: ConfigFile | undefined,
 ): Promise<NodeSource> {
   const directory = path.resolve(flags.stateDir ?? settings.stateDir ?? DEFAULT_STATE_DIR);
   const store = await FileStateStore.open(directory);
   try {
-    await beginWith(store, applications, directory);
+    await beginWith(store, config?.applications, directory);
   } catch (thrown) {
     await store.close();
     throw thrown;
   }
-  const modulesDirectory = path.resolve(flags.modulesDir ?? settings.modulesDir ?? ".");
+  const byDefault = config === undefined ? "." : path.dirname(config.path);
+  const modulesDirectory = path.resolve(flags.modulesDir ?? settings.modulesDir ?? byDefault);
   return { kind: "state", store, served: new FileServedRecord(directory), modulesDirectory };
 }
 

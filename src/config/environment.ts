@@ -30,6 +30,28 @@ export function adminToken(): string | undefined {
   return token === "" ? undefined : token;
 }
 
+/** What a node is told by its environment, where neither a flag says it nor a file is at hand, as in a container. */
+const SETTINGS = [
+  "TUTTI_HOST",
+  "TUTTI_PORT",
+  "TUTTI_ADMIN_HOST",
+  "TUTTI_ADMIN_PORT",
+  "TUTTI_STATE_DIR",
+  "TUTTI_MODULES_DIR",
+] as const;
+
+export type SettingsEnvironment = { readonly [name in (typeof SETTINGS)[number]]?: string };
+
+/** Without what is empty. */
+export function settingsEnvironment(): SettingsEnvironment {
+  return Object.fromEntries(
+    SETTINGS.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined || value === "" ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** What executors are started with. User code runs in them: the node's own secret is not for it. */
 export function executorEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: given = "", [ADMIN_TOKEN]: _, ...environment } = process.env;
