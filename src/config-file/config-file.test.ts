@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -267,9 +268,9 @@ describe("the schema of the file agrees with the node about", () => {
 });
 
 describe("the JSON Schema that is shipped", () => {
-  const shipped = JSON.parse(
-    readFileSync(new URL("../../schema/tutti.schema.json", import.meta.url), "utf8"),
-  );
+  /** As editors and programs find it: by the package's name. */
+  const file = createRequire(import.meta.url).resolve("tutti/tutti.schema.json");
+  const shipped = JSON.parse(readFileSync(file, "utf8"));
 
   it("is the one that files are read by (npm run schema writes it)", () => {
     expect(shipped).toEqual(configJsonSchema());
