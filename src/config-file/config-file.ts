@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { jsonFaults } from "../config/check-json.ts";
-import { type Fault, faultText, pathText } from "../config/fault.ts";
+import { type Fault, faultText, firstOf, pathText } from "../config/fault.ts";
 import { readDefinitions } from "../config/read-definitions.ts";
 import { faultsOf } from "../config/schema-parts.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
@@ -88,10 +88,12 @@ function withLines(
 function invalid(file: string, lines: readonly Line[], at = ""): TuttiError {
   const shownFile = path.relative(process.cwd(), file);
   const name = shownFile.startsWith("..") ? file : shownFile;
-  const told = lines.map(({ line, text }) => `${name}${line === undefined ? "" : `:${line}`}: ${text}`);
-  return new TuttiError("InvalidOptions", told.join("\n"), {
+  const { told, more } = firstOf(lines);
+  const texts = told.map(({ line, text }) => `${name}${line === undefined ? "" : `:${line}`}: ${text}`);
+  if (more !== undefined) texts.push(`${name}: ${more}`);
+  return new TuttiError("InvalidOptions", texts.join("\n"), {
     started: "no",
     ...(at === "" ? {} : { path: at }),
-    details: { faults: lines.map(({ line, text }) => ({ line: line ?? null, text })) },
+    details: { faults: told.map(({ line, text }) => ({ line: line ?? null, text })) },
   });
 }

@@ -1,10 +1,14 @@
 import type { ApplicationDefinition } from "../policy/desired-state.ts";
 import type { Fault, FaultPath } from "./fault.ts";
 
+/** Each is matched with each deployment. */
+const MAX_ENTRIES = 1000;
+
 /** Values that are each as they may be, and cannot be together. */
 export function definitionFaults(definition: ApplicationDefinition, at: FaultPath): Fault[] {
   return [
     ...trafficFaults(definition, [...at, "traffic"]),
+    ...deploymentsFaults(definition, [...at, "deployments"]),
     ...replicaFaults(definition, [...at, "deployments"]),
   ];
 }
@@ -22,6 +26,12 @@ function trafficFaults({ traffic: { steps, gates } }: ApplicationDefinition, at:
     faults.push({ path, expected: "nothing beside maxP95Ms", found: String(gates.maxP95Factor) });
   }
   return faults;
+}
+
+function deploymentsFaults({ deployments }: ApplicationDefinition, at: FaultPath): Fault[] {
+  const { length } = Object.keys(deployments);
+  if (length <= MAX_ENTRIES) return [];
+  return [{ path: at, expected: `at most ${MAX_ENTRIES} names and patterns`, found: String(length) }];
 }
 
 function replicaFaults({ deployments }: ApplicationDefinition, at: FaultPath): Fault[] {

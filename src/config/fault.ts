@@ -21,16 +21,30 @@ export function pathText(path: FaultPath): string {
 export const faultText = ({ path, expected, found }: Fault): string =>
   `${pathText(path) || "the whole"}: expected ${expected}, found ${found}`;
 
+/** More than anybody mends in one go; what is wrong everywhere is the same thing again and again. */
+const MAX_TOLD = 100;
+
+/** So many, and how many more there are. */
+export function firstOf<T>(all: readonly T[]): {
+  readonly told: readonly T[];
+  readonly more: string | undefined;
+} {
+  const left = all.length - MAX_TOLD;
+  return { told: all.slice(0, MAX_TOLD), more: left > 0 ? `and ${left} more` : undefined };
+}
+
 /** All faults in one error, so that they can be mended in one go. */
 export function faultsError(subject: string, faults: readonly Fault[]): TuttiError {
-  const lines = faults.map((fault) => `  ${faultText(fault)}`);
+  const { told, more } = firstOf(faults);
+  const lines = told.map((fault) => `  ${faultText(fault)}`);
+  if (more !== undefined) lines.push(`  ${more}`);
   const count = faults.length === 1 ? "one thing is" : `${faults.length} things are`;
   const path = pathText(faults[0]?.path ?? []);
   return new TuttiError("InvalidOptions", `${subject}: ${count} wrong\n${lines.join("\n")}`, {
     started: "no",
     ...(path === "" ? {} : { path }),
     details: {
-      faults: faults.map(({ path, expected, found }) => ({ path: pathText(path), expected, found })),
+      faults: told.map(({ path, expected, found }) => ({ path: pathText(path), expected, found })),
     },
   });
 }

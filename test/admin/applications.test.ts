@@ -191,6 +191,24 @@ describe("PUT /api/applications", () => {
     expect(store.writes).toBe(0);
   });
 
+  it("tells no more faults than somebody could mend, and how many more there are", async () => {
+    const { client } = await start();
+    const body = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`unknown${i}`, 1]));
+    const { status, json } = await client.send(PATH, { method: "PUT", body, headers: { "if-match": "*" } });
+    expect([status, json.error.faults.length]).toEqual([400, 100]);
+    expect(json.error.message).toMatch(/^the body cannot be taken: 20000 things are wrong\n/);
+    expect(json.error.message).toMatch(/\n {2}and 19900 more$/);
+  });
+
+  it("takes no more names and patterns than can be matched with every deployment", async () => {
+    const { put } = await start();
+    const deployments = Object.fromEntries(
+      Array.from({ length: 1001 }, (_, i) => [`m${i}*`, { replicas: 1 }]),
+    );
+    const { json } = await put([{ ...OFFERS, deployments }]);
+    expect(json.error.message).toContain("deployments: expected at most 1000 names and patterns, found 1001");
+  });
+
   it("does not follow a link out of the modules' directory, wherever it is absolute or relative", async () => {
     const { put, folder, store } = await start();
     symlinkSync(folder.at("outside.ts"), folder.at("modules/link.ts"));
