@@ -185,6 +185,44 @@ export const stragglersResultSchema = z.object({
   wrong: whole,
 });
 
+/** One window of a visit of the suite `rollout`: as it is, or while versions take over. */
+export const rolloutWindowSchema = z.object({
+  ...countsShape,
+  latency: latencySchema.describe("of all requests, from the intended time of sending"),
+  cpuSeconds: amount.describe("of the processes of the system that live at both edges of the window"),
+  generatorCpuSeconds: amount,
+  otherCpuSeconds: amount.describe("of everything else on the machine; 0 while processes come and go"),
+  windowSeconds: amount,
+  sendLagP99Ms: amount.nullable(),
+  failures: z.array(z.string()),
+});
+
+export const rolloutVisitSchema = z.object({
+  round: whole,
+  rateRps: amount,
+  updates: whole,
+  updateMs: z.array(amount).describe("from a deployment to the end of the version before"),
+  steady: rolloutWindowSchema,
+  updating: rolloutWindowSchema,
+});
+
+const rolloutFiguresSchema = z.object({ p50Ms: amount, p95Ms: amount, p99Ms: amount, maxMs: amount });
+
+export const rolloutResultSchema = z.object({
+  rounds: whole,
+  rateRps: amount,
+  updates: whole.describe("over all rounds; so are requests, failed, degraded and wrong"),
+  updateMs: amount.describe("median"),
+  steady: rolloutFiguresSchema.describe("medians of the rounds"),
+  updating: rolloutFiguresSchema,
+  p95Times: spreadSchema.describe("p95 during the updates through p95 without, round by round"),
+  failedPerVisit: spreadSchema.describe("failed or wrong, during the updates"),
+  requests: whole,
+  failed: whole,
+  degraded: whole,
+  wrong: whole,
+});
+
 export const systemResultSchema = z.object({
   name: z.string(),
   case: z.string().describe('model family and look-up delay, e.g. "trees/10ms"'),
@@ -234,7 +272,7 @@ export const checkSchema = z.object({
 
 export const resultSchema = z.object({
   schemaVersion: z.literal(1),
-  suite: z.enum(["offers", "hop", "overload", "stragglers"]),
+  suite: z.enum(["offers", "hop", "overload", "stragglers", "rollout"]),
   quick: z.boolean(),
   runId: z.string(),
   startedAt: z.string(),
@@ -267,6 +305,7 @@ export const resultSchema = z.object({
   ratios: z.array(ratioSchema),
   overload: z.array(overloadResultSchema).default([]).describe("absent from files of older versions"),
   stragglers: z.array(stragglersResultSchema).default([]),
+  rollout: z.array(rolloutResultSchema).default([]),
   checks: z.array(checkSchema),
   skipped: z.array(z.string()).describe("what this run should have measured and did not, with the reason"),
   visits: z.array(visitSchema),
@@ -274,6 +313,7 @@ export const resultSchema = z.object({
   hopSamples: z.array(hopSampleSchema),
   overloadVisits: z.array(overloadVisitSchema).default([]),
   stragglersVisits: z.array(stragglersVisitSchema).default([]),
+  rolloutVisits: z.array(rolloutVisitSchema).default([]),
 });
 
 export type Latency = z.infer<typeof latencySchema>;
@@ -288,6 +328,9 @@ export type OverloadResult = z.infer<typeof overloadResultSchema>;
 export type StragglersWindow = z.infer<typeof stragglersWindowSchema>;
 export type StragglersVisit = z.infer<typeof stragglersVisitSchema>;
 export type StragglersResult = z.infer<typeof stragglersResultSchema>;
+export type RolloutWindow = z.infer<typeof rolloutWindowSchema>;
+export type RolloutVisit = z.infer<typeof rolloutVisitSchema>;
+export type RolloutResult = z.infer<typeof rolloutResultSchema>;
 export type SystemResult = z.infer<typeof systemResultSchema>;
 export type RatioResult = z.infer<typeof ratioSchema>;
 export type Check = z.infer<typeof checkSchema>;

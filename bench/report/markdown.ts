@@ -14,6 +14,7 @@ export function markdown(
   if (result.hops.length > 0) parts.push(`### One call\n\n${hops(result)}`);
   if (result.overload.length > 0) parts.push(`### Overload\n\n${overload(result)}`);
   if (result.stragglers.length > 0) parts.push(`### Stragglers\n\n${stragglers(result)}`);
+  if (result.rollout.length > 0) parts.push(`### Rollout\n\n${rollout(result)}`);
   if (result.skipped.length > 0)
     parts.push(`### Not measured\n\n${result.skipped.map((one) => `- ${one}`).join("\n")}`);
   if (plots.length > 0) parts.push(plots.map(({ title, file }) => `![${title}](${file})`).join("\n\n"));
@@ -215,6 +216,44 @@ function stragglers(result: BenchResult): string {
       percent(one.refusedOff),
       percent(one.refusedOn),
       ...[one.degraded, one.failed, one.wrong, one.rounds].map(String),
+    ]),
+  );
+}
+
+function rollout(result: BenchResult): string {
+  return table(
+    [
+      "requests",
+      "arrivals/s",
+      "p50 ms",
+      "p95 ms",
+      "p99 ms",
+      "highest ms",
+      "p95, times",
+      "updates",
+      "one takes ms",
+      "failed",
+      "degraded",
+      "wrong",
+      "rounds",
+    ],
+    result.rollout.flatMap((one) => [
+      [
+        "without updates",
+        figure(one.rateRps),
+        ...[one.steady.p50Ms, one.steady.p95Ms, one.steady.p99Ms, one.steady.maxMs].map(figure),
+        ...["–", "–", "–", "–", "–", "–"],
+        String(one.rounds),
+      ],
+      [
+        "during updates",
+        figure(one.rateRps),
+        ...[one.updating.p50Ms, one.updating.p95Ms, one.updating.p99Ms, one.updating.maxMs].map(figure),
+        range(one.p95Times),
+        String(one.updates),
+        figure(one.updateMs),
+        ...[one.failed, one.degraded, one.wrong, one.rounds].map(String),
+      ],
     ]),
   );
 }

@@ -1,5 +1,12 @@
 import { type Spread, spread } from "../measure/statistics.ts";
-import type { Check, OverloadResult, RatioResult, StragglersResult, Visit } from "../schema.ts";
+import type {
+  Check,
+  OverloadResult,
+  RatioResult,
+  RolloutResult,
+  StragglersResult,
+  Visit,
+} from "../schema.ts";
 
 /** What must be reached, judged by the median of the rounds. */
 
@@ -151,6 +158,17 @@ export function checkStragglers(results: readonly StragglersResult[]): Check[] {
       ),
     ];
   });
+}
+
+export function checkRollout([result]: readonly RolloutResult[]): Check[] {
+  return [
+    judge("p95 during consecutive updates, times that without them", { atMost: 1.5 }, result?.p95Times),
+    judge(
+      "requests that failed or were wrong during consecutive updates",
+      { atMost: 0 },
+      result?.failedPerVisit,
+    ),
+  ];
 }
 
 function judgeRatio({ requirement, ratio, bound }: RatioRequirement, ratios: readonly RatioResult[]): Check {

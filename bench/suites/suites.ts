@@ -4,7 +4,7 @@ import type { Family } from "../reference/paths.ts";
 import type { BenchResult } from "../schema.ts";
 import { systemNamed } from "../systems/registry.ts";
 import type { SystemName } from "../systems/system.ts";
-import { checkHop, checkOffers, checkOverload, checkStragglers } from "./checks.ts";
+import { checkHop, checkOffers, checkOverload, checkRollout, checkStragglers } from "./checks.ts";
 import { hopPlan, runHop } from "./hop.ts";
 import { HOP_SUBJECTS } from "./hop-subjects.ts";
 import { runOffers } from "./offers.ts";
@@ -12,6 +12,9 @@ import { type Effort, offersPlan } from "./offers-plan.ts";
 import { runOverload } from "./overload.ts";
 import { overloadPlan } from "./overload-plan.ts";
 import { summariseOverload } from "./overload-summary.ts";
+import { runRollout } from "./rollout.ts";
+import { rolloutPlan } from "./rollout-plan.ts";
+import { summariseRollout } from "./rollout-summary.ts";
 import { runStragglers } from "./stragglers.ts";
 import { stragglersPlan } from "./stragglers-plan.ts";
 import { summariseStragglers } from "./stragglers-summary.ts";
@@ -37,6 +40,8 @@ export type Measured = Pick<
   | "overloadVisits"
   | "stragglers"
   | "stragglersVisits"
+  | "rollout"
+  | "rolloutVisits"
   | "ratios"
   | "checks"
   | "skipped"
@@ -66,6 +71,8 @@ const EMPTY: Measured = {
   overloadVisits: [],
   stragglers: [],
   stragglersVisits: [],
+  rollout: [],
+  rolloutVisits: [],
 };
 
 const offers: Suite = {
@@ -133,4 +140,22 @@ const stragglers: Suite = {
   },
 };
 
-export const SUITES: readonly Suite[] = [offers, hop, overload, stragglers];
+const rollout: Suite = {
+  name: "rollout",
+  about:
+    "one version after the other takes over under load: latency during that beside without, and what failed",
+  parameters: (choice) => ({ ...rolloutPlan(choice) }),
+  async run(choice, cells, say) {
+    const { visits, skipped } = await runRollout({
+      plan: rolloutPlan(choice),
+      cells,
+      port: choice.port,
+      say,
+    });
+    const results = summariseRollout(visits);
+    const checks = checkRollout(results);
+    return { ...EMPTY, rollout: results, checks, skipped: [...skipped], rolloutVisits: [...visits] };
+  },
+};
+
+export const SUITES: readonly Suite[] = [offers, hop, overload, stragglers, rollout];

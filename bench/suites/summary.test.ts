@@ -94,6 +94,8 @@ function result(over: Partial<BenchResult>): BenchResult {
     hopSamples: [],
     stragglers: [],
     stragglersVisits: [],
+    rollout: [],
+    rolloutVisits: [],
     ...over,
   };
 }

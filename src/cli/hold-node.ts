@@ -17,8 +17,8 @@ export interface HeldNode {
   readonly source: () => Promise<NodeSource> | NodeSource;
   /** It runs. */
   readonly onReady: (node: RunningNode, tookMs: number) => void;
-  /** Of a node whose state may change: versions and traffic are told too. */
-  readonly tellsVersions: boolean;
+  /** What becomes of versions and traffic. */
+  readonly onVersionEvent: (event: ControllerEvent) => void;
 }
 
 /** Starts a node and holds it until it is stopped: by a signal, a second one of which does not wait, or over its admin API. */
@@ -42,7 +42,7 @@ export async function holdNode(held: HeldNode): Promise<void> {
       ...(held.admin === undefined ? {} : { admin: held.admin }),
       onEvent: (event) => {
         if ("slot" in event) tellSlot(event);
-        else if (held.tellsVersions) tellVersion(event);
+        else held.onVersionEvent(event);
       },
       onShutDownAsked: () => void stop?.("asked to shut down"),
       onOutput: (_, stream, line) => process[stream].write(`${line}\n`),
@@ -92,7 +92,8 @@ function tellSlot(event: RunnerEvent): void {
   }
 }
 
-function tellVersion(event: ControllerEvent): void {
+/** Of a node whose state may change. */
+export function tellVersion(event: ControllerEvent): void {
   if (event.type === "version") {
     const { application, version, state, reason } = event;
     say(`${application} ${version}: ${state}${reason === "" ? "" : `: ${reason}`}`);

@@ -6,6 +6,7 @@ import { configCommand } from "./config.ts";
 import { deployCommand } from "./deploy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitOfParser } from "./exit-codes.ts";
+import { rollbackCommand, scaleCommand, shutdownCommand } from "./operations.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
 import { statusCommand } from "./status.ts";
@@ -33,6 +34,9 @@ const program = new Command()
   .addCommand(deployCommand())
   .addCommand(configCommand())
   .addCommand(statusCommand())
+  .addCommand(scaleCommand())
+  .addCommand(rollbackCommand())
+  .addCommand(shutdownCommand())
   .addCommand(doctorCommand())
   .addHelpText("after", EXAMPLES);
 

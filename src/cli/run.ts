@@ -11,11 +11,13 @@ import { holdNode } from "./hold-node.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
+import { Watching } from "./watching.ts";
 
 const EXAMPLES = `
 Examples:
   $ tutti run app.ts
   $ tutti run app.ts --port 9000 --lanes 4
+  $ tutti run app.ts --watch              # what changes is served within a second
   $ tutti status                          # what runs, and what is wrong with it
   $ curl localhost:8002/api/requests      # what was slow, and why
 
@@ -25,15 +27,21 @@ loaded, 5 the port is in use.`;
 export function runCommand(): Command {
   const command = new Command("run")
     .description("Run the application that a TypeScript or JavaScript module exports, until stopped.")
-    .argument("<module>", "the module; its default export is application({ ... })");
+    .argument("<module>", "the module; its default export is application({ ... })")
+    .option("--watch", "serve what changes in the module, what it imports or its models (default: off)");
   return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(run);
 }
 
-const run = (module: string, flags: SetupFlags): Promise<void> =>
+interface RunFlags extends SetupFlags {
+  readonly watch?: boolean;
+}
+
+const run = (module: string, flags: RunFlags): Promise<void> =>
   withExitCode(() => runModule(path.resolve(module), flags));
 
-async function runModule(module: string, flags: SetupFlags): Promise<undefined> {
+async function runModule(module: string, flags: RunFlags): Promise<undefined> {
   const settings = layerSettings(flagSettings(flags), environmentSettings());
+  const watching = flags.watch === true ? new Watching() : undefined;
   await holdNode({
     settings,
     admin: adminOptionsOf(flags, settings),
@@ -43,8 +51,11 @@ async function runModule(module: string, flags: SetupFlags): Promise<undefined> 
       say(`starting ${path.relative(process.cwd(), module)} …`);
       return { kind: "module", path: module };
     },
-    onReady: sayReady,
-    tellsVersions: false,
+    onReady: (node, tookMs) => {
+      sayReady(node, tookMs);
+      void watching?.begin(node);
+    },
+    onVersionEvent: (event) => watching?.onEvent(event),
   });
 }
 

@@ -12,7 +12,7 @@ import type { RunningNode } from "../runtime/node.ts";
 import type { NodeSource } from "../runtime/node-source.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { exitOfParser } from "./exit-codes.ts";
-import { holdNode } from "./hold-node.ts";
+import { holdNode, tellVersion } from "./hold-node.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
@@ -63,7 +63,7 @@ async function startStored(flags: StartFlags): Promise<undefined> {
     logLevel: logLevelOf(flags, settings),
     source: () => openState(flags, settings, config),
     onReady: sayStarted,
-    tellsVersions: true,
+    onVersionEvent: tellVersion,
   });
 }
 

@@ -1,6 +1,7 @@
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import { isErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { ReplicaSpec } from "../executor/control-messages.ts";
 import type { Executor } from "../executor/executor.ts";
 import { backoffMs } from "../policy/backoff.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
@@ -37,8 +38,12 @@ interface SlotRecord {
 }
 
 export interface ExecutorSlotsOptions {
-  /** An executor that nobody else has. */
-  readonly acquire: (kind: Slot["kind"]) => Promise<Executor>;
+  /**
+   * An executor that nobody else has.
+   *
+   * @param isUrgent something is missing until it serves. Else it is in the background until it is brought to the front.
+   */
+  readonly acquire: (kind: Slot["kind"], isUrgent: boolean) => Promise<Executor>;
   /** Makes an executor ready to host what is planned, before it is told to. Default nothing. */
   readonly prepare?: (executor: Executor) => Promise<void>;
   readonly hostTimeoutMs: number;
@@ -102,7 +107,7 @@ export class ExecutorSlots {
     try {
       await Promise.all(
         added.map((slot, i) =>
-          slot.turns.run(() => this.#fillOnce(slot, slot.planned, i === 0 ? first : undefined)),
+          slot.turns.run(() => this.#fillOnce(slot, slot.planned, i === 0 ? first : undefined, false)),
         ),
       );
     } catch (thrown) {
@@ -293,7 +298,7 @@ export class ExecutorSlots {
   async #refill(slot: SlotRecord): Promise<void> {
     if (slot.state.kind !== "filling") return;
     try {
-      await this.#fillOnce(slot, slot.planned, undefined);
+      await this.#fillOnce(slot, slot.planned, undefined, true);
     } catch (thrown) {
       if (this.#isStopped(slot)) return;
       const reason = TuttiError.from(thrown, "StartFailed").message;
@@ -317,10 +322,11 @@ export class ExecutorSlots {
     slot: SlotRecord,
     planned: readonly PlannedReplica[],
     prepared: Executor | undefined,
+    isUrgent: boolean,
     predecessor?: Executor,
   ): Promise<void> {
     const startedAtMs = this.#clock.now();
-    const executor = prepared ?? (await this.#options.acquire(slot.kind));
+    const executor = prepared ?? (await this.#options.acquire(slot.kind, isUrgent));
     try {
       if (prepared === undefined) await this.#options.prepare?.(executor);
       const live = await this.#host(executor, slot.name, planned);
@@ -331,6 +337,7 @@ export class ExecutorSlots {
       // Then the slot is to be filled by another.
       if (predecessor !== undefined && !this.#fills(slot, predecessor))
         throw new TuttiError("StartFailed", `executor ${predecessor.id} ended before it was replaced`);
+      executor.bringToFront(slot.kind === "model" || planned.some(({ spec }) => computes(spec)));
       slot.planned = planned;
       slot.failures = 0;
       slot.state = { kind: "filled", executor, live };
@@ -353,7 +360,7 @@ export class ExecutorSlots {
     if (slot.state.kind === "waiting") slot.state.cancelTimer();
     slot.state = { kind: "filling" };
     try {
-      await this.#fillOnce(slot, planned, undefined);
+      await this.#fillOnce(slot, planned, undefined, true);
     } catch (thrown) {
       // What was there before is still wanted.
       void slot.turns.run(() => this.#refill(slot));
@@ -362,7 +369,7 @@ export class ExecutorSlots {
   }
 
   async #takeOver(slot: SlotRecord, from: Executor, planned: readonly PlannedReplica[]): Promise<void> {
-    await this.#fillOnce(slot, planned, undefined, from);
+    await this.#fillOnce(slot, planned, undefined, false, from);
     this.#silent.delete(from);
     await drain(from, RETIRE_DRAIN_MS);
   }
@@ -428,6 +435,8 @@ export class ExecutorSlots {
     return undefined;
   }
 }
+
+const computes = (spec: ReplicaSpec): boolean => spec.kind === "model" || spec.options.compute;
 
 async function drain(executor: Executor, deadlineMs: number): Promise<void> {
   // One that does not get so far as to finish ends as it is.

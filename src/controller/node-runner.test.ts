@@ -55,6 +55,8 @@ class FakeExecutor implements Executor {
     return this.#answer(request) as ControlAnswers[R["type"]];
   }
 
+  bringToFront(): void {}
+
   kill(): void {
     this.hasEnded = true;
   }

@@ -91,7 +91,7 @@ export class VersionRunner {
    */
   async start(): Promise<ApplicationGraph> {
     const { acquire, source, lanes } = this.#options;
-    const first = await acquire("code");
+    const first = await acquire("code", false);
     this.#first = first;
     try {
       this.#imported = await this.#import(first);

@@ -22,6 +22,8 @@ export interface ExecutorBoot {
   readonly modelCacheDirectory: string;
   /** Added to the niceness of an executor that computes, so that processes which only wait run first. */
   readonly laneNiceness: number;
+  /** Of the node. */
+  readonly nodeNiceness: number;
 }
 
 export interface ModelSpecToHost {

@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     models: new OnnxModelLoader({ directory: boot.modelCacheDirectory }),
     importApplication: loadApplication,
     importedFiles: () => files.list(),
-    ownProcess: ownProcess(boot.laneNiceness),
+    ownProcess: ownProcess(boot.laneNiceness, boot.nodeNiceness),
   });
   await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => executor.accept(transport));
   const toNode = await connectUnix(boot.nodeSocket, DEFAULT_WIRE_LIMITS, NODE_CONNECT_TIMEOUT_MS);

@@ -5,6 +5,8 @@ export interface LaunchOrder {
   readonly id: string;
   /** What the executor is to show in its hello. */
   readonly token: string;
+  /** It begins when nobody else wants the processor, until it is brought to the front. */
+  readonly inBackground: boolean;
   readonly onEnded: (executor: ManagedExecutor, reason: string) => void;
 }
 

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Background } from "./background.ts";
 import type { ExecutorBoot } from "./control-messages.ts";
 import { ManagedExecutor, type ManagedExecutorOptions } from "./managed-executor.ts";
 
 export interface ExecutorProcessOptions extends Omit<ManagedExecutorOptions, "id" | "socketPath"> {
+  /** Given when it begins in the background. */
+  readonly background?: Background;
   readonly boot: ExecutorBoot;
   /** Absolute path of the executor's main module. */
   readonly entry: string;
@@ -15,9 +18,14 @@ export interface ExecutorProcessOptions extends Omit<ManagedExecutorOptions, "id
 export class ExecutorProcess extends ManagedExecutor {
   readonly #child: ChildProcess;
   readonly #exited = Promise.withResolvers<void>();
+  readonly #laneNiceness: number;
+  /** Until it is brought to the front. */
+  #background: Background | undefined;
 
   constructor(options: ExecutorProcessOptions) {
     super({ ...options, id: options.boot.id, socketPath: options.boot.socketPath });
+    this.#background = options.background;
+    this.#laneNiceness = options.boot.laneNiceness;
     this.#child = spawn(process.execPath, [...options.nodeFlags, options.entry], {
       env: options.env,
       stdio: ["pipe", "pipe", "pipe"],
@@ -39,6 +47,13 @@ export class ExecutorProcess extends ManagedExecutor {
 
   get exited(): Promise<void> {
     return this.#exited.promise;
+  }
+
+  override bringToFront(computes: boolean): void {
+    const { pid } = this;
+    if (this.#background === undefined || pid === undefined || this.hasEnded) return;
+    this.#background.bringBack(pid, computes ? this.#laneNiceness : 0);
+    this.#background = undefined;
   }
 
   protected stop(): void {

@@ -11,5 +11,11 @@ export interface Executor {
   readonly status: ExecutorStatus | undefined;
   /** @throws TuttiError what the executor answered, `DeadlineExceeded`, or `PeerClosed` when it ended. */
   order<R extends ControlRequest>(request: R, timeoutMs: number): Promise<ControlAnswers[R["type"]]>;
+  /**
+   * It is wanted now: it runs like any other from now on, if it did not yet.
+   *
+   * @param computes processes that only wait still run before it.
+   */
+  bringToFront(computes: boolean): void;
   kill(reason: string): void;
 }

@@ -65,19 +65,21 @@ export class Fleet {
 
   /** Starts executors ahead of their need. */
   prestart(count: number): void {
-    for (let i = 0; i < count; i++) this.#spares.push(this.#launch());
+    for (let i = 0; i < count; i++) this.#spares.push(this.#launch(false));
   }
 
   /**
    * An executor to use: a spare when there is one, else a new one.
    *
+   * @param isUrgent something is missing until it serves: it is brought to the front at once.
    * @throws TuttiError `StartFailed` when it ends before it has said hello.
    */
-  async acquire(): Promise<ManagedExecutor> {
+  async acquire(isUrgent: boolean): Promise<ManagedExecutor> {
     if (this.#closed) throw new TuttiError("Draining", "the node is shutting down", { started: "no" });
     const ready = this.#spares.findIndex(({ state }) => state.kind === "ready");
     const [spare] = this.#spares.splice(Math.max(0, ready), 1);
-    const executor = spare ?? this.#launch();
+    const executor = spare ?? this.#launch(!isUrgent && this.#keepSpares);
+    if (isUrgent) executor.bringToFront(false);
     this.#refillSpares();
     await executor.ready;
     return executor;
@@ -126,11 +128,13 @@ export class Fleet {
     );
   }
 
-  #launch(): ManagedExecutor {
+  /** What is started beside others that serve does not disturb them. */
+  #launch(inBackground: boolean): ManagedExecutor {
     const id = `x${this.#nextId++}`;
     const executor = this.#options.launcher.launch({
       id,
       token: this.#token,
+      inBackground,
       onEnded: (ended, reason) => this.#ended(ended, reason),
     });
     this.#all.set(id, executor);
@@ -163,6 +167,6 @@ export class Fleet {
 
   #refillSpares(): void {
     if (!this.#keepSpares || this.#closed) return;
-    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch());
+    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch(true));
   }
 }

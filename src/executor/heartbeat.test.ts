@@ -26,6 +26,8 @@ class FakeExecutor implements WatchedExecutor {
   killedBecause: string | undefined;
   readonly #unanswered: (() => void)[] = [];
 
+  bringToFront(): void {}
+
   order<R extends ControlRequest>(): Promise<ControlAnswers[R["type"]]> {
     if (this.hasEnded) return Promise.reject(new TuttiError("PeerClosed", "it has ended", { started: "no" }));
     return new Promise((resolve) => {

@@ -1,6 +1,9 @@
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 
+/** Where this package's own modules are, built or not; linked packages are not beneath `node_modules`. */
+const TUTTI = new URL("..", import.meta.url).href;
+
 /**
  * Files of the user's own that this process has imported from now on: what has to change for another start to see other code.
  * Packages are left out: they change by being installed, and there are many.
@@ -12,7 +15,8 @@ export class ImportedFiles {
   constructor() {
     registerHooks({
       load: (url, context, nextLoad) => {
-        if (url.startsWith("file:") && !url.includes("/node_modules/")) this.#files.add(fileURLToPath(url));
+        const isOwn = url.startsWith("file:") && !url.includes("/node_modules/") && !url.startsWith(TUTTI);
+        if (isOwn) this.#files.add(fileURLToPath(url));
         return nextLoad(url, context);
       },
     });

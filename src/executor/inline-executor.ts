@@ -39,6 +39,8 @@ export class InlineExecutor implements Executor {
     return answer as ControlAnswers[R["type"]];
   }
 
+  bringToFront(): void {}
+
   kill(): void {
     this.#ended = true;
     this.link.close();

@@ -62,6 +62,9 @@ export abstract class ManagedExecutor implements WatchedExecutor {
   /** Ends what runs it, at once and for good; may be asked more than once. */
   protected abstract stop(): void;
 
+  /** Where there are no priorities there is nothing to do. */
+  bringToFront(_computes: boolean): void {}
+
   get state(): ExecutorState {
     return this.#state;
   }

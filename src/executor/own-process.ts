@@ -14,9 +14,11 @@ export const NO_PROCESS: OwnProcess = { busyFraction: () => 0, giveWay: () => {}
 /** Between two looks at the processor time used; each is a system call, and a report leaves with every frame of replies. */
 const SAMPLE_MS = 100;
 
-/** @param niceness by how much it gives way, 0 to 19. */
-export function ownProcess(niceness: number): OwnProcess {
-  const initial = getPriority();
+/**
+ * @param niceness by how much it gives way, 0 to 19.
+ * @param initial the niceness of its node.
+ */
+export function ownProcess(niceness: number, initial = getPriority()): OwnProcess {
   let usedUs = processorUs();
   let sampledAtMs = performance.now();
   let fraction = 0;
@@ -31,7 +33,9 @@ export function ownProcess(niceness: number): OwnProcess {
       return fraction;
     },
     giveWay() {
-      if (niceness > 0) setPriority(Math.min(19, initial + niceness));
+      // One that begins in the background gives way already, and is brought to where it belongs by its node.
+      const wanted = Math.min(19, initial + niceness);
+      if (wanted > getPriority()) setPriority(wanted);
     },
   };
 }

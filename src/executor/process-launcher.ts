@@ -1,7 +1,9 @@
+import { getPriority } from "node:os";
 import path from "node:path";
 import { DEFAULT_WIRE_LIMITS } from "../wire/protocol.ts";
 import { listenUnix, type UnixListener } from "../wire/socket-transport.ts";
 import type { Transport } from "../wire/transport.ts";
+import { Background } from "./background.ts";
 import type { ExecutorLauncher, LaunchOrder } from "./executor-launcher.ts";
 import { ExecutorProcess, type ExecutorProcessOptions } from "./executor-process.ts";
 import { Reaper } from "./reaper.ts";
@@ -23,6 +25,7 @@ export interface ProcessLauncherOptions
 export class ProcessLauncher implements ExecutorLauncher {
   readonly #options: ProcessLauncherOptions;
   readonly #reaper = new Reaper();
+  readonly #background = new Background();
   #listener: UnixListener | undefined;
 
   constructor(options: ProcessLauncherOptions) {
@@ -33,10 +36,20 @@ export class ProcessLauncher implements ExecutorLauncher {
     this.#listener = await listenUnix(this.#nodeSocket, DEFAULT_WIRE_LIMITS, accept);
   }
 
-  launch({ id, token, onEnded }: LaunchOrder): ExecutorProcess {
+  launch(order: LaunchOrder): ExecutorProcess {
+    if (!order.inBackground || !this.#background.isPossible) return this.#launch(order, undefined);
+    const executor = this.#launch(order, this.#background);
+    if (executor.pid === undefined || this.#background.put(executor.pid)) return executor;
+    // It would stay in the background for ever; the next ones begin like any other. Not now: nobody knows of it yet.
+    queueMicrotask(() => executor.kill("it could not be brought to the front"));
+    return executor;
+  }
+
+  #launch({ id, token, onEnded }: LaunchOrder, background: Background | undefined): ExecutorProcess {
     const { runDirectory, modelCacheDirectory, laneNiceness, ...options } = this.#options;
     const executor = new ExecutorProcess({
       ...options,
+      ...(background === undefined ? {} : { background }),
       boot: {
         id,
         nodeSocket: this.#nodeSocket,
@@ -44,6 +57,7 @@ export class ProcessLauncher implements ExecutorLauncher {
         token,
         modelCacheDirectory,
         laneNiceness,
+        nodeNiceness: getPriority(),
       },
       onEnded,
     });

@@ -27,16 +27,32 @@ export interface OpenSource {
   readonly maxStarts?: number;
   /** The node is of no use without all of it: what cannot be started ends it. */
   readonly isWhole: boolean;
+  /** Makes another version of the same module, whose code has changed. */
+  reload(): Promise<void>;
 }
 
 /** Every source is a desired state; that of one application is kept in memory. */
 export async function openSource(source: NodeSource): Promise<OpenSource> {
-  if (source.kind === "state") return { store: source.store, served: source.served, isWhole: false };
+  if (source.kind === "state") {
+    const { store, served } = source;
+    return { store, served, isWhole: false, reload: noReload };
+  }
   const store = new MemoryStateStore();
   const definition = definitionOf(source);
   await store.compareAndSet(0, [{ ...definition, history: [] }]);
-  return { store, toSource: ownNames, maxStarts: 1, isWhole: true };
+  let reloads = 0;
+  const reload = async () => {
+    const { revision } = await store.read();
+    reloads += 1;
+    // Only for telling versions apart: what people see is the module's own.
+    await store.compareAndSet(revision, [{ ...definition, version: `reload ${reloads}`, history: [] }]);
+  };
+  const isModule = source.kind === "module";
+  return { store, toSource: ownNames, maxStarts: 1, isWhole: true, reload: isModule ? reload : noReload };
 }
+
+/** Other code comes by being deployed, or not at all where it runs in this process. */
+async function noReload(): Promise<void> {}
 
 /** What it is called is for its module to say. */
 const ownNames = ({ module, args, deployments }: ApplicationDefinition): VersionSource => ({

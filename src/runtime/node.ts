@@ -59,6 +59,10 @@ export interface RunningNode {
   readonly applications: () => readonly ApplicationView[];
   readonly pids: () => readonly number[];
   readonly placements: NodeRunner["placements"];
+  /** Of a node with the application of one module: brings its code as it is now, as another version. */
+  reload(): Promise<void>;
+  /** Files of the user's own that what is served was made from. */
+  files(): Promise<readonly string[]>;
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -170,7 +174,17 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
       await Promise.all([controller.stop(), ingress.drain({ deadlineMs: nodeOptions.drainTimeoutMs })]);
       await runner.drain(nodeOptions.drainTimeoutMs);
     };
-    return toRunningNode({ address, admin: adminAddress, controller, fleet, runner, drain, closeAll });
+    const { reload } = source;
+    return toRunningNode({
+      address,
+      admin: adminAddress,
+      controller,
+      fleet,
+      runner,
+      reload,
+      drain,
+      closeAll,
+    });
   } catch (thrown) {
     await closeAll();
     throw thrown;
@@ -222,7 +236,7 @@ function processSlots(source: NodeSource, { lanes, codeExecutors }: ResolvedNode
   return source.models === "process" ? lanes : 0;
 }
 
-interface NodeParts extends Pick<RunningNode, "address" | "admin"> {
+interface NodeParts extends Pick<RunningNode, "address" | "admin" | "reload"> {
   readonly controller: Controller<HostedVersion>;
   readonly fleet: Fleet;
   readonly runner: NodeRunner;
@@ -236,6 +250,7 @@ function toRunningNode({
   controller,
   fleet,
   runner,
+  reload,
   drain,
   closeAll,
 }: NodeParts): RunningNode {
@@ -247,6 +262,11 @@ function toRunningNode({
     applications: () => controller.applications(),
     pids: () => fleet.pids,
     placements: () => runner.placements(),
+    reload,
+    files: async () => {
+      const files = await Promise.all(controller.serving().map((version) => version.runner.files()));
+      return [...new Set(files.flat())];
+    },
     drain: () => (draining ??= drain()),
     close: () => (closing ??= closeAll()),
   };

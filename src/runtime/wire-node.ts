@@ -86,8 +86,8 @@ export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) 
   const inlineRouter = wiring.inline === undefined ? undefined : routers.open();
   const inline = inlineRouter === undefined ? undefined : wiring.inline?.(inlineRouter);
   const runner: NodeRunner = new NodeRunner({
-    acquire: async (kind): Promise<Executor> =>
-      inline !== undefined && isInline(kind) ? inline : fleet.acquire(),
+    acquire: async (kind, isUrgent): Promise<Executor> =>
+      inline !== undefined && isInline(kind) ? inline : fleet.acquire(isUrgent),
     limits: {
       lanes: isInline("model") ? 1 : options.lanes,
       codeExecutors: isInline("code") ? 1 : options.codeExecutors,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ApplicationDefinition } from "../../src/policy/desired-state.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { TempFolder } from "../support/temp-folder.ts";
+import { tutti } from "../support/tutti-command.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { writeShop } from "./shop.ts";
@@ -124,6 +125,42 @@ describe("tutti start", () => {
     });
     expect(await second.endedByItself()).toBe(1);
     expect(second.stderr).toContain("state directory of another node");
+  });
+});
+
+describe("the commands for a running node", () => {
+  it("scale it, roll it back and shut it down, and say what is wrong by their exit codes", async () => {
+    await using shop = new Shop();
+    const node = await shop.start();
+    await shop.put("v1");
+    await shop.serves("v1");
+    await shop.put("v2");
+    await shop.serves("v2");
+    const at = ["--url", `http://127.0.0.1:${node.adminPort}`];
+    expect(await tutti(["scale", "shop/Shop", "2", ...at])).toMatchObject({
+      code: 0,
+      stdout: "shop: Shop is to have 2 replicas\n",
+    });
+    const replicas = async () =>
+      (await shop.seen()).deployments.find(({ name }: { readonly name: string }) => name === "Shop").ready;
+    await waitFor(async () => (await replicas()) === 2, { what: "two replicas" });
+    const unknown = await tutti(["scale", "shop/Shep", "2", ...at]);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      1,
+      "tutti: the node answered 404: shop has no deployment Shep; deployments: Stock, model, Shop\n",
+    ]);
+    expect((await tutti(["scale", "shop/Shop", "many", ...at])).code).toBe(2);
+    expect((await tutti(["rollback", "shop", "--to", "v9", ...at])).stderr).toContain("earlier ones: v1");
+    const back = await tutti(["rollback", "shop", "--reason", "it is ugly", "--json", ...at]);
+    expect(JSON.parse(back.stdout)).toEqual({
+      application: "shop",
+      rollback: { to: "previous", reason: "it is ugly" },
+    });
+    await shop.serves("v1");
+    expect((await shop.seen()).reason).toBe("rolled back: it is ugly");
+    expect((await tutti(["shutdown", ...at])).code).toBe(0);
+    expect(await node.endedByItself()).toBe(0);
+    expect((await tutti(["shutdown", ...at])).code).toBe(7);
   });
 });
 
