@@ -1,5 +1,5 @@
 /** `tutti start`, `deploy` and `config` together, as one would use them: real processes throughout. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { HttpClient } from "../support/http-client.ts";
 import { TempFolder } from "../support/temp-folder.ts";
@@ -110,6 +110,27 @@ describe("a node and its config file", () => {
     const second = await start();
     await waitFor(async () => (await second.buy())?.version === "v2", { what: "v2", timeoutMs: 30_000 });
     await second.node.stopped();
+  });
+
+  it("go on when the state file is damaged: nothing is changed, what runs serves, until a copy is put back", async () => {
+    const { folder, write, start, deploy } = await openShop();
+    write("v1");
+    const { node, buy } = await start();
+    await waitFor(async () => (await buy())?.version === "v1", { what: "v1", timeoutMs: 30_000 });
+    const file = folder.at("state", "state.json");
+    const copy = readFileSync(file);
+    for (const damage of [copy.subarray(0, 100), Buffer.concat([copy, copy]), Buffer.from("")]) {
+      writeFileSync(file, damage);
+      write("v2");
+      const refused = await deploy();
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(`500: ${file}: it`)]);
+      expect((await buy()).version).toBe("v1");
+    }
+    writeFileSync(file, copy);
+    const mended = await deploy();
+    expect(mended.code, mended.stderr).toBe(0);
+    expect((await buy()).version).toBe("v2");
+    await node.stopped();
   });
 
   it("run no module from elsewhere, unless the node was started to", async () => {
