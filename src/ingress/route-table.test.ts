@@ -60,6 +60,39 @@ describe("the route table", () => {
     expect(served(table, "HEAD", "/b")).toBe(" HEAD /b {}");
   });
 
+  test("RT4: gives each version at a route its share of the requests, and all else of a request is of that version", () => {
+    const version = (name: string, weight: number, ...routes: string[]): ApplicationSpec => ({
+      ...application("/a", ...routes),
+      version: name,
+      serving: { target: NOBODY, weight },
+    });
+    let drawn = 0;
+    const versions = [
+      version("v1", 0.7, "GET /x"),
+      version("v2", 0.2, "GET /x", "GET /y"),
+      version("v3", 0.1),
+    ];
+    const table = compile(versions, () => drawn);
+    const at = (draw: number, path: string) => {
+      drawn = draw;
+      return table.find("GET", path);
+    };
+    const weightAt = (draw: number) => {
+      const match = at(draw, "/a/x");
+      return "application" in match ? match.application.weight : match.kind;
+    };
+    expect([0, 0.69, 0.71, 0.89, 0.91, 0.999].map(weightAt)).toEqual([
+      0.7,
+      0.7,
+      0.2,
+      0.2,
+      "not-found",
+      "not-found",
+    ]);
+    expect(at(0, "/a/y").kind).toBe("not-found");
+    expect(at(0.8, "/a/y").kind).toBe("route");
+  });
+
   test("a path of another method is told which methods it has", () => {
     const table = compile([application("/a", "GET /:x", "POST /:x", "PUT /only")]);
     expect(served(table, "DELETE", "/a/1")).toBe("allow GET,HEAD,OPTIONS,POST");
