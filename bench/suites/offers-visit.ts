@@ -28,9 +28,11 @@ export interface VisitOptions {
 export type Measured = Omit<Visit, "case" | "system" | "round">;
 
 const WARM_WINDOW_MS = 1_000;
-const LONGEST_WARM_UP = 3;
+const LONGEST_WARM_UP = 5;
 /** A system that still answers more than this times its best is not warm. */
-const RISING = 1.05;
+const RISING = 1.02;
+/** One second that brings no more may be chance. */
+const STEADY_SECONDS = 3;
 
 /** Everything that is measured of one running system in one round. */
 export async function measureVisit(options: VisitOptions): Promise<Measured> {
@@ -124,15 +126,17 @@ export class Meter {
     this.#options = options;
   }
 
-  /** At least for the plan's time, and until a second brings no more answers than the best before it: three times as long at most. */
+  /** At least for the plan's time, and until three seconds in a row bring no more answers than the best before: five times as long at most. */
   async warmUp(): Promise<void> {
     const { plan, generator, startConnections } = this.#options;
     const shape: ClosedLoop = { kind: "closed", connections: Math.max(4, startConnections) };
     let bestRps = 0;
+    let steadySeconds = 0;
     for (let warmMs = WARM_WINDOW_MS; warmMs <= LONGEST_WARM_UP * plan.warmUpMs; warmMs += WARM_WINDOW_MS) {
       const load = { shape, rampMs: WARM_WINDOW_MS / 2, windowMs: WARM_WINDOW_MS / 2, drainMs: plan.drainMs };
       const { throughputRps } = await generator.run(load);
-      if (warmMs >= plan.warmUpMs && throughputRps < RISING * bestRps) return;
+      steadySeconds = throughputRps < RISING * bestRps ? steadySeconds + 1 : 0;
+      if (warmMs >= plan.warmUpMs && steadySeconds >= STEADY_SECONDS) return;
       bestRps = Math.max(bestRps, throughputRps);
     }
   }

@@ -4,6 +4,7 @@ import type { NodeSettings } from "../config-file/node-settings.ts";
 import type { RunnerEvent } from "../controller/slot.ts";
 import type { ControllerEvent } from "../controller/version-port.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { keepHeapSmall } from "../executor/own-heap.ts";
 import { type RunningNode, startNode } from "../runtime/node.ts";
 import type { NodeSource } from "../runtime/node-source.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -49,6 +50,7 @@ export async function holdNode(held: HeldNode): Promise<void> {
     });
     process.off("SIGTERM", giveUp).off("SIGINT", giveUp);
     stop = stopperOf(node);
+    keepHeapSmall();
     held.onReady(node, performance.now() - startedAtMs);
   } catch (thrown) {
     process.exitCode = EXIT.failed;

@@ -230,6 +230,7 @@ export class ExecutorHost implements PeerService {
     }
     const results: HostResult[] = [];
     for (const spec of specs) results.push(await this.#hostOne(spec));
+    this.#process.hasLoaded();
     return results;
   }
 

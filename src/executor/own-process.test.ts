@@ -42,4 +42,26 @@ describe("the process that an executor has to itself", () => {
     expect(NO_PROCESS.busyFraction(1e9)).toBe(0);
     expect(() => NO_PROCESS.giveWay()).not.toThrow();
   });
+
+  it("collects what its start has left, once", () => {
+    const module = fileURLToPath(new URL("./own-process.ts", import.meta.url));
+    const script = `
+      import { PerformanceObserver } from "node:perf_hooks";
+      import { ownProcess } from ${JSON.stringify(module)};
+      let collections = 0;
+      const MARK_SWEEP = 4;
+      new PerformanceObserver((list) => {
+        collections += list.getEntries().filter(({ detail }) => detail.kind === MARK_SWEEP).length;
+      }).observe({ entryTypes: ["gc"] });
+      const own = ownProcess(0);
+      own.hasLoaded();
+      own.hasLoaded();
+      setTimeout(() => console.log(collections, typeof globalThis.gc), 20);
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
+    expect(stdout.trim()).toBe("1 undefined");
+  });
 });

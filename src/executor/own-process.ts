@@ -1,4 +1,5 @@
 import { getPriority, setPriority } from "node:os";
+import { keepHeapSmall, keepYoungGeneration } from "./own-heap.ts";
 
 /** What an executor does with the process that it has to itself. */
 export interface OwnProcess {
@@ -6,10 +7,12 @@ export interface OwnProcess {
   busyFraction(nowMs: number): number;
   /** From now on it computes for long stretches: processes that only wait run first. */
   giveWay(): void;
+  /** It has loaded what it was started for. Only the first time counts: later it serves, and is not to be held up. */
+  hasLoaded(): void;
 }
 
 /** An executor inside of somebody else's process: neither is its business. */
-export const NO_PROCESS: OwnProcess = { busyFraction: () => 0, giveWay: () => {} };
+export const NO_PROCESS: OwnProcess = { busyFraction: () => 0, giveWay: () => {}, hasLoaded: () => {} };
 
 /** Between two looks at the processor time used; each is a system call, and a report leaves with every frame of replies. */
 const SAMPLE_MS = 100;
@@ -22,6 +25,8 @@ export function ownProcess(niceness: number, initial = getPriority()): OwnProces
   let usedUs = processorUs();
   let sampledAtMs = performance.now();
   let fraction = 0;
+  let hasLoaded = false;
+  let computes = false;
   return {
     busyFraction(nowMs) {
       const elapsedMs = nowMs - sampledAtMs;
@@ -33,9 +38,15 @@ export function ownProcess(niceness: number, initial = getPriority()): OwnProces
       return fraction;
     },
     giveWay() {
+      computes = true;
       // One that begins in the background gives way already, and is brought to where it belongs by its node.
       const wanted = Math.min(19, initial + niceness);
       if (wanted > getPriority()) setPriority(wanted);
+    },
+    hasLoaded() {
+      if (!hasLoaded) keepHeapSmall();
+      if (!hasLoaded && computes) keepYoungGeneration();
+      hasLoaded = true;
     },
   };
 }

@@ -1,10 +1,8 @@
 import { calledMethod } from "../api/http-call.ts";
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { type ResolvedRoutingOptions, resolveRoutingOptions } from "../config/routing-options.ts";
-import type { CallPlace } from "../observe/call-group.ts";
 import type { RoutedCounts } from "../observe/node-metrics.ts";
-import { chooseOfTwo, chooseReplica, predictedFinishUs, type ReplicaLoad } from "../policy/choose-replica.ts";
-import { mayProbe } from "../policy/ejection.ts";
+import { chooseOfTwo, chooseReplica, predictedFinishUs } from "../policy/choose-replica.ts";
 import { gather, quietAfterMoveMs } from "../policy/gather.ts";
 import {
   emptyLatencyWindow,
@@ -12,28 +10,27 @@ import {
   latencyQuantileUs,
   learnLatency,
 } from "../policy/latency-window.ts";
-import { isSpread, type WaitingLoad } from "../policy/pack.ts";
+import { isSpread } from "../policy/pack.ts";
 import {
   judgeReplicas,
   learnAnswer,
   learnFailure,
   learnGivenUp,
   learnNothing,
-  type ReplicaHealth,
   speaksAgainst,
-  unknownHealth,
 } from "../policy/replica-health.ts";
 import type { CallOutcome } from "../wire/messages.ts";
-import type { Lane, ReplicaCost } from "./lane.ts";
+import type { Lane } from "./lane.ts";
+import { loadOf, RoutedReplica } from "./routed-replica.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
 
 /** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
 const PACKED_FRACTION = 0.75;
 /** An executor that has calls and said nothing for so long may be stuck: the next calls are spread. */
-const SILENT_MS = 40;
+const SILENT_MS = 60;
 /** Before it has answered so many, it may be compiling what it runs, and is given longer. */
 const WARM_ANSWERS = 5_000;
-const COLD_SILENT_MS = 150;
+const COLD_SILENT_MS = 500;
 
 /** When a home last moved; shared by all sets of a router, since one move at a time is enough. */
 export interface HomeMoves {
@@ -43,90 +40,6 @@ export interface HomeMoves {
 const UNKNOWN_LATENCY_US = 1_000_000;
 /** A second attempt sooner than this would only race the first. */
 const MIN_HEDGE_AFTER_MS = 1;
-
-/**
- * One replica and what this router has outstanding there. It is its own load: the choice is made for each member of
- * each fan-out, and must not make garbage. So is it the place of a call whose first attempt was the last.
- */
-export class RoutedReplica implements ReplicaLoad, WaitingLoad, CallPlace {
-  readonly attempts = 1;
-  readonly sentAtMs = 0;
-  readonly target: number;
-  readonly lane: Lane;
-  readonly health: ReplicaHealth = unknownHealth();
-  /** Of its lane's making: asked several times for each member of each fan-out. */
-  readonly #cost: ReplicaCost;
-  waitingItems = 0;
-  /** The moment for which the load is asked. */
-  nowMs = 0;
-
-  constructor(target: number, lane: Lane) {
-    this.target = target;
-    this.lane = lane;
-    this.#cost = lane.costOf(target);
-  }
-
-  get executor(): string {
-    return this.lane.id;
-  }
-
-  get laneBacklogUs(): number {
-    return this.lane.backlogUs(this.nowMs);
-  }
-
-  get busyFraction(): number {
-    return this.lane.busyFraction;
-  }
-
-  get fixedUs(): number {
-    return this.#cost.fixedUs;
-  }
-
-  get itemUs(): number {
-    return this.#cost.itemUs;
-  }
-
-  get laneHealths(): Iterable<ReplicaHealth> {
-    return this.lane.healths;
-  }
-
-  get penaltyUs(): number {
-    return this.health.penaltyUs;
-  }
-
-  sent(costUs: number, nowMs: number): void {
-    this.waitingItems += 1;
-    this.lane.sent(costUs, nowMs);
-  }
-
-  ended(costUs: number): void {
-    this.waitingItems -= 1;
-    this.lane.ended(costUs);
-  }
-
-  get isReachable(): boolean {
-    return this.lane.isResponsive;
-  }
-
-  /** Not taken while there is another. A replica that is only late has a penalty and is taken when that is worth it. */
-  get isLeftOut(): boolean {
-    return !this.lane.isResponsive || (this.health.ejection.isOut && this.health.penaltyUs === Infinity);
-  }
-
-  /** Not to be taken as it is: not connected, or left out in some way. */
-  get isOrdinary(): boolean {
-    return this.lane.isResponsive && !this.health.ejection.isOut;
-  }
-
-  /** Whether the next call is to try it; if so, it is that call. */
-  takeProbe(nowMs: number): boolean {
-    const { lane, health } = this;
-    const { ejection } = lane.ejection.isOut ? lane : health;
-    if (!lane.isAlive || lane.isSilent || !mayProbe(ejection, nowMs)) return false;
-    ejection.isProbing = true;
-    return true;
-  }
-}
 
 /** What is counted of a deployment's calls. Counts only rise. */
 interface Totals {
@@ -280,12 +193,14 @@ export class ReplicaSet {
     nowMs: number,
     random: () => number,
   ): RoutedReplica | undefined {
-    this.#spread = isSpread(candidates, this.#spread);
     const first = candidates[0]!;
+    // Compiling uses a core and is no load: a second process would only have to compile the same.
+    const isCold = first.lane.answers < WARM_ANSWERS;
+    this.#spread = !isCold && isSpread(candidates, this.#spread);
     const takesMore =
       !this.#spread &&
       first.waitingItems < this.#maxOngoing * PACKED_FRACTION &&
-      first.lane.silentMs(nowMs) < (first.lane.answers < WARM_ANSWERS ? COLD_SILENT_MS : SILENT_MS);
+      first.lane.silentMs(nowMs) < (isCold ? COLD_SILENT_MS : SILENT_MS);
     return takesMore ? first : this.#best(candidates, nowMs, random);
   }
 
@@ -453,9 +368,3 @@ function fewestHomes(replicas: readonly RoutedReplica[]): RoutedReplica | undefi
 }
 
 const isOrdinary = (replica: RoutedReplica): boolean => replica.isOrdinary;
-
-/** The replica's load as of a moment. */
-export function loadOf(replica: RoutedReplica, nowMs: number): ReplicaLoad {
-  replica.nowMs = nowMs;
-  return replica;
-}

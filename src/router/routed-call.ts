@@ -9,7 +9,8 @@ import type { CallRequest } from "../wire/outstanding.ts";
 import type { Lane, Link } from "./lane.ts";
 import { OutAttempt } from "./out-attempt.ts";
 import { Race, type SecondAttempt } from "./race.ts";
-import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
+import type { ReplicaSet } from "./replica-set.ts";
+import { loadOf, type RoutedReplica } from "./routed-replica.ts";
 import type { Extra, Stragglers } from "./stragglers.ts";
 
 /** What happened to a call before it was routed by itself. */

@@ -9,8 +9,9 @@ import { MAX_PARTS } from "../wire/protocol.ts";
 import type { Link } from "./lane.ts";
 import { OutAttempt } from "./out-attempt.ts";
 import { Race } from "./race.ts";
-import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
+import type { ReplicaSet } from "./replica-set.ts";
 import type { AttemptHistory, RoutedCall } from "./routed-call.ts";
+import { loadOf, type RoutedReplica } from "./routed-replica.ts";
 import type { Extra, Stragglers } from "./stragglers.ts";
 
 /** What a fan-out asks of its router. */

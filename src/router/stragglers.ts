@@ -16,7 +16,8 @@ import { judgeSilence } from "../policy/silence.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import type { Lane, Link } from "./lane.ts";
 import { OutAttempt } from "./out-attempt.ts";
-import { loadOf, type ReplicaSet, type RoutedReplica } from "./replica-set.ts";
+import type { ReplicaSet } from "./replica-set.ts";
+import { loadOf, type RoutedReplica } from "./routed-replica.ts";
 
 /** Why a second attempt is made beside the first. */
 export type Extra = "hedge" | "rescue";

@@ -87,7 +87,7 @@ export class SimulatedLauncher implements ExecutorLauncher {
       importApplication: async () => application,
       clock: process,
       random: seededRandom(deriveSeed(seed, `router of ${id}`)),
-      ownProcess: { busyFraction: busyFraction(process), giveWay: () => {} },
+      ownProcess: { busyFraction: busyFraction(process), giveWay: () => {}, hasLoaded: () => {} },
       rssMb: () => RSS_MB,
       wrapReplica: (replica: HostedReplica, spec) =>
         new PlantedReplica(replica, process, watchReplica(executor, spec)),

@@ -6,7 +6,6 @@ import type { StreamCredit } from "../policy/stream-credit.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
 import {
-  type CallEntry,
   encodeBegun,
   encodeCalls,
   encodeCancel,
@@ -27,6 +26,7 @@ import {
   NO_STATS,
   type Withdrawal,
 } from "./messages.ts";
+import { OutgoingCalls } from "./outgoing-calls.ts";
 import { OutgoingReplies } from "./outgoing-replies.ts";
 import {
   type ChunkCarrier,
@@ -44,20 +44,17 @@ import {
 } from "./outstanding.ts";
 import { OutstandingStream, type StreamRequest } from "./outstanding-stream.ts";
 import {
-  CALL_BYTES,
   DEFAULT_WIRE_LIMITS,
   FrameType,
-  MAX_CALLS_PER_FRAME,
   MAX_PARTS,
   MAX_STRING_BYTES,
-  PAYLOAD_ENTRY_BYTES,
   PROTOCOL_VERSION,
   type WireLimits,
 } from "./protocol.ts";
 import { MAX_SLOTS, SlotTable } from "./slot-table.ts";
-import { Tensor, type TensorMap } from "./tensor.ts";
+import type { TensorMap } from "./tensor.ts";
 import type { Transport } from "./transport.ts";
-import { type EncodedValue, encodeArguments } from "./value-codec.ts";
+import type { EncodedValue } from "./value-codec.ts";
 
 /** What a peer does for those that call it. All of it runs on the event loop; nothing here may throw. */
 export interface PeerService {
@@ -106,9 +103,6 @@ export const NO_LOAD: LoadReport = Object.freeze({
   costs: [],
 });
 
-/** At most what a call adds to its frame, apart from its strings and its payload's own bytes. */
-const ENTRY_BYTES = CALL_BYTES + PAYLOAD_ENTRY_BYTES + 16;
-
 /** A process that is busy loading models greets late; one that never does must not be kept. */
 const GREETING_TIMEOUT_MS = 30_000;
 
@@ -133,11 +127,9 @@ export class Peer {
   readonly #outstanding = new SlotTable<Outstanding>();
   readonly #clock: Clock;
   readonly #deadlines: DeadlineWatch;
-  #payloadOf = new Map<unknown, EncodedValue>();
   readonly #opened = Promise.withResolvers<Hello>();
   #state: PeerState = { kind: "greeting" };
-  #unsent: { readonly id: number; readonly payload: EncodedValue }[] = [];
-  #unsentBytes = 0;
+  readonly #calls: OutgoingCalls;
   readonly #replies: OutgoingReplies;
   readonly #streams: OutgoingStreams;
   #grants: CreditGrant[] = [];
@@ -160,6 +152,7 @@ export class Peer {
     this.#maxOutstanding = Math.min(options.maxOutstanding ?? MAX_SLOTS, MAX_SLOTS);
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
     this.#clock = options.clock ?? systemClock;
+    this.#calls = new OutgoingCalls(this.#limits);
     this.#replies = new OutgoingReplies(this.#limits, this.#clock, () => this.#flush());
     this.#streams = new OutgoingStreams(this.#limits, this.#chunkCarrier());
     this.#deadlines = new DeadlineWatch((nowMs) => this.#expire(nowMs), this.#clock);
@@ -319,37 +312,20 @@ export class Peer {
     let payload: EncodedValue;
     try {
       this.#refuse(request);
-      payload = this.#argumentsOf(request);
+      payload = this.#calls.argumentsOf(request);
     } catch (thrown) {
       const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
       this.#lost(call, error);
       queueMicrotask(() => call.fail(error));
       return NEVER_SENT;
     }
-    const entryBytes =
-      ENTRY_BYTES + 3 * (request.method.length + request.requestId.length) + 4 * (call.targets?.length ?? 0);
-    if (this.#unsentBytes + payload.bytes + entryBytes > this.#limits.maxFrameBytes / 2) this.#flush();
-    const shared = sharedBy(request);
-    if (!this.#payloadOf.has(shared)) {
-      this.#payloadOf.set(shared, payload);
-      this.#unsentBytes += payload.bytes;
-    }
-    this.#unsentBytes += entryBytes;
+    if (!this.#calls.hasRoomFor(call, payload)) this.#flush();
     const id = this.#outstanding.add(call);
-    this.#unsent.push({ id, payload });
+    this.#calls.add(id, call, payload);
     this.#deadlines.add(request.deadlineAtMs);
-    if (this.#unsent.length >= Math.min(this.#limits.maxFrameEntries, MAX_CALLS_PER_FRAME)) this.#flush();
+    if (this.#calls.isFull) this.#flush();
     else this.#scheduleFlush();
     return id;
-  }
-
-  #argumentsOf(request: RequestFields): EncodedValue {
-    const known = this.#payloadOf.get(sharedBy(request));
-    if (known !== undefined) return known;
-    const payload = encodeArguments(request.args, this.#limits.maxDepth);
-    const limit = this.#limits.maxFrameBytes / 2;
-    if (payload.bytes <= limit) return payload;
-    throw new TuttiError("PayloadTooLarge", `arguments of ${payload.bytes} bytes are above ${limit}`);
   }
 
   /** Throws what keeps the call from being sent at all. */
@@ -379,7 +355,7 @@ export class Peer {
 
   #mayHoldReplies(): boolean {
     if (this.#replies.isEmpty || this.#options.service?.hasMoreSoon !== true) return false;
-    if (this.#unsent.length > 0 || this.#cancels.length > 0) return false;
+    if (!this.#calls.isEmpty || this.#cancels.length > 0) return false;
     if (this.#withdrawals.length > 0 || this.#isAsking || this.#isAsked) return false;
     if (this.#grants.length > 0 || !this.#streams.isEmpty) return false;
     return this.#replies.mayWait;
@@ -387,7 +363,7 @@ export class Peer {
 
   #flush(): void {
     if (this.#state.kind === "closed") return;
-    if (this.#unsent.length > 0) this.#flushCalls();
+    if (!this.#calls.isEmpty) this.#flushCalls();
     // Before the replies, which are the ends of streams.
     if (!this.#streams.isEmpty) this.#transport.send(this.#streams.take());
     if (!this.#replies.isEmpty || this.#isAsked) {
@@ -410,37 +386,7 @@ export class Peer {
   }
 
   #flushCalls(): void {
-    const entries: CallEntry[] = [];
-    const payloads: EncodedValue[] = [];
-    const indexOf = new Map<EncodedValue, number>();
-    for (const { id, payload: encoded } of this.#unsent) {
-      const call = this.#outstanding.get(id);
-      if (call === undefined) continue; // cancelled or expired in the same tick: it never leaves
-      let payload = indexOf.get(encoded);
-      if (payload === undefined) {
-        payload = payloads.push(encoded) - 1;
-        indexOf.set(encoded, payload);
-      }
-      const { method, requestId, deadlineAtMs, priority, idempotent, lean } = call.request;
-      const { target, targets, suspicion, takesStream } = call;
-      entries.push({
-        id,
-        target,
-        targets,
-        method,
-        requestId,
-        deadlineAtMs,
-        priority,
-        idempotent,
-        lean,
-        suspicion,
-        takesStream,
-        payload,
-      });
-    }
-    this.#unsent = [];
-    this.#unsentBytes = 0;
-    this.#payloadOf = new Map();
+    const { entries, payloads } = this.#calls.take((id) => this.#outstanding.get(id));
     if (entries.length === 0) return;
     let frame: Buffer;
     try {
@@ -608,11 +554,6 @@ export class Peer {
 
 function toOutcome({ ok, value }: IncomingReply): CallOutcome {
   return ok ? { ok, value } : { ok, error: fromWireError(value) };
-}
-
-/** Tensors are immutable by contract, so that one given to many calls is one payload; other values are not. */
-function sharedBy({ args }: RequestFields): unknown {
-  return args.length === 1 && args[0] instanceof Tensor ? args[0] : args;
 }
 
 function isLongerThanWire(text: string): boolean {
