@@ -60,7 +60,7 @@ const LATER_BY_TIMES = 3;
 /** What was learned before says nothing of now. */
 const FRESH_MS = 250;
 const FRESH_OF_MATES_MS = 1_000;
-/** Where calls of the whole lane are late, its own must be later than those by this, or it is chance. */
+/** So many times what calls of the others take: on a lane with much to do the quickest of a few is late by chance. */
 const LATER_THAN_MATES_TIMES = 2;
 /** An executor that uses more of its core than this is late because it is busy, if all its calls are late. */
 const BUSY_FRACTION = 0.8;
@@ -224,10 +224,10 @@ function laterThanSiblingUs(
   if (nowMs - health.excessAtMs > FRESH_MS) return undefined;
   const { excessUs } = health;
   if (excessUs <= lateFromUs(health.predictedUs) + health.sharedExcessUs * GROWN_TIMES) return undefined;
-  const matesUs = usualExcessOfMatesUs(laneHealths, health, nowMs);
+  const matesUs = usualLatencyOfMatesUs(laneHealths, health, nowMs);
   if (matesUs === undefined) {
     if (!isPredicted || busyFraction >= BUSY_FRACTION) return undefined;
-  } else if (excessUs - matesUs <= Math.max(LATER_BY_US, LATER_THAN_MATES_TIMES * matesUs)) return undefined;
+  } else if (excessUs <= LATER_BY_US + LATER_THAN_MATES_TIMES * matesUs) return undefined;
   let quickest: ReplicaHealth | undefined;
   let quickestUs = Number.POSITIVE_INFINITY;
   let unknown: ReplicaHealth | undefined;
@@ -248,8 +248,8 @@ function laterThanSiblingUs(
   return undefined;
 }
 
-/** How late others on its lane are of late, in the mean; undefined if nobody called them. */
-function usualExcessOfMatesUs(
+/** How long calls of others on its lane take of late, in the mean; undefined if nobody called them. */
+function usualLatencyOfMatesUs(
   laneHealths: Iterable<ReplicaHealth>,
   subject: ReplicaHealth,
   nowMs: number,
@@ -259,7 +259,7 @@ function usualExcessOfMatesUs(
   for (const health of laneHealths) {
     if (health === subject || nowMs - health.excessAtMs > FRESH_OF_MATES_MS) continue;
     mates += 1;
-    sumUs += Math.max(0, health.latencyUs - health.predictedUs);
+    sumUs += health.latencyUs;
   }
   return mates === 0 ? undefined : sumUs / mates;
 }
