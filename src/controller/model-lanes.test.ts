@@ -31,6 +31,8 @@ class FakeLane {
 
   bringToFront(): void {}
 
+  putInBackground(): void {}
+
   kill(): void {
     this.hasEnded = true;
   }

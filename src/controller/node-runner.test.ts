@@ -57,6 +57,8 @@ class FakeExecutor implements Executor {
 
   bringToFront(): void {}
 
+  putInBackground(): void {}
+
   kill(): void {
     this.hasEnded = true;
   }

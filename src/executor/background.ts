@@ -19,13 +19,14 @@ export class Background {
   /** @returns false when it could not be brought back, and so stays as it is: it is of no use. */
   put(pid: number): boolean {
     if (!this.#set(pid, IDLE_NICENESS)) return true;
-    this.#mayRaise = this.#set(pid, this.#niceness) && this.#set(pid, IDLE_NICENESS);
+    this.#mayRaise = this.#set(pid, this.#niceness);
+    // On Linux each thread has its own.
+    if (this.#mayRaise) for (const thread of threadsOf(pid)) this.#set(thread, IDLE_NICENESS);
     return this.#mayRaise;
   }
 
   /** @param more by how much it gives way for good. */
   bringBack(pid: number, more: number): void {
-    // On Linux each thread has its own.
     for (const thread of threadsOf(pid)) this.#set(thread, this.#niceness);
     if (more > 0) this.#set(pid, Math.min(IDLE_NICENESS, this.#niceness + more));
   }

@@ -4,8 +4,8 @@ import type { ExecutorBoot } from "./control-messages.ts";
 import { ManagedExecutor, type ManagedExecutorOptions } from "./managed-executor.ts";
 
 export interface ExecutorProcessOptions extends Omit<ManagedExecutorOptions, "id" | "socketPath"> {
-  /** Given when it begins in the background. */
-  readonly background?: Background;
+  /** Of all executors. */
+  readonly background: Background;
   readonly boot: ExecutorBoot;
   /** Absolute path of the executor's main module. */
   readonly entry: string;
@@ -19,8 +19,8 @@ export class ExecutorProcess extends ManagedExecutor {
   readonly #child: ChildProcess;
   readonly #exited = Promise.withResolvers<void>();
   readonly #laneNiceness: number;
-  /** Until it is brought to the front. */
-  #background: Background | undefined;
+  readonly #background: Background;
+  #isInBackground = false;
 
   constructor(options: ExecutorProcessOptions) {
     super({ ...options, id: options.boot.id, socketPath: options.boot.socketPath });
@@ -51,9 +51,18 @@ export class ExecutorProcess extends ManagedExecutor {
 
   override bringToFront(computes: boolean): void {
     const { pid } = this;
-    if (this.#background === undefined || pid === undefined || this.hasEnded) return;
+    if (!this.#isInBackground || pid === undefined || this.hasEnded) return;
     this.#background.bringBack(pid, computes ? this.#laneNiceness : 0);
-    this.#background = undefined;
+    this.#isInBackground = false;
+  }
+
+  override putInBackground(): void {
+    const { pid } = this;
+    if (this.#isInBackground || pid === undefined || this.hasEnded || !this.#background.isPossible) return;
+    this.#isInBackground = true;
+    if (this.#background.put(pid)) return;
+    // It would stay there for ever; the next ones begin like any other. Not now: nobody may know of it yet.
+    queueMicrotask(() => this.kill("it could not be brought to the front"));
   }
 
   protected stop(): void {

@@ -17,5 +17,7 @@ export interface Executor {
    * @param computes processes that only wait still run before it.
    */
   bringToFront(computes: boolean): void;
+  /** What it is about to do can wait for whoever serves, until it is brought to the front. */
+  putInBackground(): void;
   kill(reason: string): void;
 }

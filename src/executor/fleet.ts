@@ -80,7 +80,9 @@ export class Fleet {
     const [spare] = this.#spares.splice(Math.max(0, ready), 1);
     const executor = spare ?? this.#launch(!isUrgent && this.#keepSpares);
     if (isUrgent) executor.bringToFront(false);
-    this.#refillSpares();
+    else if (this.#keepSpares) executor.putInBackground();
+    // After a crash the next one may be wanted soon.
+    this.#refillSpares(!isUrgent);
     await executor.ready;
     return executor;
   }
@@ -139,7 +141,11 @@ export class Fleet {
     });
     this.#all.set(id, executor);
     executor.ready.then(
-      () => this.#heartbeats.set(id, this.#watch(executor)),
+      () => {
+        this.#heartbeats.set(id, this.#watch(executor));
+        // While it does nothing it disturbs nobody, and is to answer its heartbeats.
+        if (this.#spares.includes(executor)) executor.bringToFront(false);
+      },
       () => {}, // told by `onEnded`
     );
     return executor;
@@ -165,8 +171,8 @@ export class Fleet {
     this.#clock.afterInBackground(SPARE_PAUSE_MS, () => this.#refillSpares());
   }
 
-  #refillSpares(): void {
+  #refillSpares(inBackground = false): void {
     if (!this.#keepSpares || this.#closed) return;
-    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch(true));
+    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch(inBackground));
   }
 }

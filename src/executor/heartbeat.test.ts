@@ -28,6 +28,8 @@ class FakeExecutor implements WatchedExecutor {
 
   bringToFront(): void {}
 
+  putInBackground(): void {}
+
   order<R extends ControlRequest>(): Promise<ControlAnswers[R["type"]]> {
     if (this.hasEnded) return Promise.reject(new TuttiError("PeerClosed", "it has ended", { started: "no" }));
     return new Promise((resolve) => {

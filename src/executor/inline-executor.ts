@@ -41,6 +41,8 @@ export class InlineExecutor implements Executor {
 
   bringToFront(): void {}
 
+  putInBackground(): void {}
+
   kill(): void {
     this.#ended = true;
     this.link.close();

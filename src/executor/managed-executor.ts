@@ -65,6 +65,8 @@ export abstract class ManagedExecutor implements WatchedExecutor {
   /** Where there are no priorities there is nothing to do. */
   bringToFront(_computes: boolean): void {}
 
+  putInBackground(): void {}
+
   get state(): ExecutorState {
     return this.#state;
   }

@@ -37,19 +37,16 @@ export class ProcessLauncher implements ExecutorLauncher {
   }
 
   launch(order: LaunchOrder): ExecutorProcess {
-    if (!order.inBackground || !this.#background.isPossible) return this.#launch(order, undefined);
-    const executor = this.#launch(order, this.#background);
-    if (executor.pid === undefined || this.#background.put(executor.pid)) return executor;
-    // It would stay in the background for ever; the next ones begin like any other. Not now: nobody knows of it yet.
-    queueMicrotask(() => executor.kill("it could not be brought to the front"));
+    const executor = this.#launch(order);
+    if (order.inBackground) executor.putInBackground();
     return executor;
   }
 
-  #launch({ id, token, onEnded }: LaunchOrder, background: Background | undefined): ExecutorProcess {
+  #launch({ id, token, onEnded }: LaunchOrder): ExecutorProcess {
     const { runDirectory, modelCacheDirectory, laneNiceness, ...options } = this.#options;
     const executor = new ExecutorProcess({
       ...options,
-      ...(background === undefined ? {} : { background }),
+      background: this.#background,
       boot: {
         id,
         nodeSocket: this.#nodeSocket,
