@@ -10,6 +10,9 @@ import { application } from "./written-application.ts";
 
 const WRITER = path.join(import.meta.dirname, "state-writer.ts");
 const KILLS = 40;
+/** How often a kill must have come in the middle of a write, or nothing was shown; when is chance, so more may be needed. */
+const TORN_WANTED = 5;
+const MOST_KILLS = 200;
 /** Large enough that a write is several calls of the system, and a killed one leaves a part. */
 const PADDING_CHARS = 300_000;
 
@@ -44,11 +47,11 @@ class Writer {
 }
 
 describe("a node that is killed while it stores its state", () => {
-  it(`has the old state or the new one, ${KILLS} times (ST1)`, { timeout: 120_000 }, async () => {
+  it(`has the old state or the new one, ${KILLS} times or more (ST1)`, { timeout: 120_000 }, async () => {
     using folder = new TempFolder();
     let torn = 0;
     let last = 0;
-    for (let i = 0; i < KILLS; i++) {
+    for (let i = 0; i < KILLS || (torn < TORN_WANTED && i < MOST_KILLS); i++) {
       const writer = new Writer(folder.path);
       const seen = 1 + (i % 5);
       await waitFor(() => writer.told.length > seen, {
@@ -68,8 +71,7 @@ describe("a node that is killed while it stores its state", () => {
       expect(applications).toEqual([application(revision, PADDING_CHARS)]);
       last = revision;
     }
-    // Else the kills came when nothing was being written, and nothing was shown.
-    expect(torn).toBeGreaterThan(KILLS / 10);
+    expect(torn).toBeGreaterThanOrEqual(TORN_WANTED);
   });
 
   it("has its directory to itself while it lives, and leaves it free when it is killed", async () => {
