@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { CACHE, EXAMPLE, REPOSITORY } from "../reference/paths.ts";
 import { commonEnvironment, type SystemDescription } from "../systems/system.ts";
+import { TUTTI_CLI, TUTTI_NODE_FLAGS } from "../systems/typescript.ts";
 
 export const ROLLOUT_APP = `${EXAMPLE}app.ts`;
 const FOLDER = `${CACHE}rollout/`;
@@ -22,8 +23,8 @@ export function rolloutSystem(adminPort: number): SystemDescription {
       return {
         file: process.execPath,
         args: [
-          "--max-semi-space-size=16",
-          `${REPOSITORY}dist/cli/main.js`,
+          ...TUTTI_NODE_FLAGS,
+          TUTTI_CLI,
           "start",
           "--config",
           CONFIG,

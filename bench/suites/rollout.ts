@@ -2,7 +2,7 @@ import { copyFileSync, rmSync } from "node:fs";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { machine } from "../measure/machine.ts";
-import { machineCpuSeconds } from "../measure/process-tree.ts";
+import { WindowWatch } from "../measure/window-watch.ts";
 import { missingModels } from "../reference/model-files.ts";
 import { CACHE, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
 import { ensurePlayersDb } from "../reference/players-db.ts";
@@ -101,25 +101,13 @@ async function measureWindow(options: {
 }): Promise<RolloutWindow> {
   const { plan, system, generator, seed, windowMs, during } = options;
   const { ratePerSecond, maxConnections, rampMs, drainMs } = plan;
-  let cpuSeconds = 0;
-  let machineSeconds = 0;
-  let work: Promise<void> | undefined;
+  const watch = new WindowWatch(system, during);
   const result = await generator.run(
     { shape: { kind: "open", ratePerSecond, seed, maxConnections }, rampMs, windowMs, drainMs },
-    (edge) => {
-      if (edge === "open") {
-        cpuSeconds = -system.cpuSeconds();
-        machineSeconds = -machineCpuSeconds();
-        work = during?.();
-        // Awaited below; until then its failure has no other listener.
-        work?.catch(() => {});
-      } else {
-        cpuSeconds += system.cpuSeconds();
-        machineSeconds += machineCpuSeconds();
-      }
-    },
+    watch.onEdge,
   );
-  await work;
+  await watch.finished();
+  const { cpuSeconds, machineSeconds } = watch;
   const { requests, right, degraded, fallback, wrong, failed, latency, failures } = result;
   const { generatorCpuSeconds, windowSeconds, sendLag } = result;
   return {

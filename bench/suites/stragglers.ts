@@ -4,7 +4,7 @@ import { GeneratorProcess } from "../load/generator-process.ts";
 import type { LoadResult } from "../load/messages.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { machine } from "../measure/machine.ts";
-import { machineCpuSeconds } from "../measure/process-tree.ts";
+import { WindowWatch } from "../measure/window-watch.ts";
 import { missingModels } from "../reference/model-files.ts";
 import { CACHE, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
 import { ensurePlayersDb } from "../reference/players-db.ts";
@@ -141,9 +141,7 @@ async function measureWindow(options: {
   const { plan, system, generator, adminPort, seed, windowMs, settleMs, goWrong } = options;
   const { ratePerSecond, maxConnections, rampMs, drainMs } = plan;
   const wastedBefore = wastedRuns(await nodeStatus(adminPort));
-  let cpuSeconds = 0;
-  let machineSeconds = 0;
-  let planted: Promise<void> | undefined;
+  const watch = new WindowWatch(system, goWrong);
   const result = await generator.run(
     {
       shape: { kind: "open", ratePerSecond, seed, maxConnections },
@@ -152,22 +150,12 @@ async function measureWindow(options: {
       drainMs,
       ...(settleMs === undefined ? {} : { settleMs }),
     },
-    (edge) => {
-      if (edge === "open") {
-        cpuSeconds = -system.cpuSeconds();
-        machineSeconds = -machineCpuSeconds();
-        planted = goWrong?.();
-        // Awaited below; until then its failure has no other listener.
-        planted?.catch(() => {});
-      } else {
-        cpuSeconds += system.cpuSeconds();
-        machineSeconds += machineCpuSeconds();
-      }
-    },
+    watch.onEdge,
   );
-  await planted;
+  await watch.finished();
   await sleep(COUNTS_TOLD_MS);
   const wasted = wastedRuns(await nodeStatus(adminPort)) - wastedBefore;
+  const { cpuSeconds, machineSeconds } = watch;
   const otherCpuSeconds = Math.max(0, machineSeconds - cpuSeconds - result.generatorCpuSeconds);
   return windowOf(result, { wastedRuns: wasted, cpuSeconds, otherCpuSeconds }, settleMs !== undefined);
 }

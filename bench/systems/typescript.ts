@@ -38,9 +38,9 @@ export const onnxMicrobatchTs: SystemDescription = {
   }),
 };
 
-const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
+export const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 /** What its first line gives to Node when it is started by its name. */
-const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
+export const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 /** Two of them run side by side: each has its own. */
 const ANY_ADMIN_PORT = 0;

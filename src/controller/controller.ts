@@ -2,6 +2,7 @@ import type { ApplicationGraph } from "../api/graph.ts";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import type { StateStore } from "../config/state-store.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import type { VersionEventState } from "../observe/event-log.ts";
 import { applicationStatus } from "../policy/application-status.ts";
 import { backoffMs } from "../policy/backoff.ts";
 import {
@@ -19,7 +20,7 @@ import { OneAtATime } from "./one-at-a-time.ts";
 import { RunningApplication } from "./running-application.ts";
 import { RunningVersion } from "./running-version.ts";
 import type { ServedRecord } from "./served-record.ts";
-import type { ControllerEvent, HostedRunner, VersionEventState, VersionPort } from "./version-port.ts";
+import type { ControllerEvent, HostedRunner, VersionPort } from "./version-port.ts";
 import type { VersionSource } from "./version-runner.ts";
 
 export interface ControllerOptions<V extends HostedRunner> {

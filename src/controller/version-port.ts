@@ -1,3 +1,4 @@
+import type { NodeEvent } from "../observe/event-log.ts";
 import type { Observed } from "../policy/rollout.ts";
 import type { VersionRunner, VersionSource } from "./version-runner.ts";
 
@@ -30,36 +31,7 @@ export interface ServedShare<V extends HostedRunner> {
 }
 
 /** What happens to applications and their versions, for those who watch. */
-export type ControllerEvent =
-  | {
-      readonly type: "version";
-      readonly application: string;
-      readonly version: string;
-      readonly state: VersionEventState;
-      readonly reason: string;
-    }
-  | {
-      readonly type: "traffic";
-      readonly application: string;
-      readonly shares: readonly { readonly version: string; readonly weight: number }[];
-    }
-  | {
-      readonly type: "application";
-      readonly application: string;
-      readonly status: string;
-      readonly reason: string;
-    }
-  | { readonly type: "controller-failed"; readonly reason: string };
-
-export const VERSION_EVENT_STATES = [
-  "starting",
-  "ready",
-  "start-failed",
-  "given-up",
-  "changed",
-  "change-failed",
-  "draining",
-  "ended",
-] as const;
-
-export type VersionEventState = (typeof VERSION_EVENT_STATES)[number];
+export type ControllerEvent = Extract<
+  NodeEvent,
+  { readonly type: "version" | "traffic" | "application" | "controller-failed" }
+>;

@@ -1,3 +1,13 @@
+export type VersionEventState =
+  | "starting"
+  | "ready"
+  | "start-failed"
+  | "given-up"
+  | "changed"
+  | "change-failed"
+  | "draining"
+  | "ended";
+
 /** Something that happened to a node, for those who watch it. */
 export type NodeEvent =
   | {
@@ -44,7 +54,7 @@ export type NodeEvent =
       readonly type: "version";
       readonly application: string;
       readonly version: string;
-      readonly state: string;
+      readonly state: VersionEventState;
       readonly reason: string;
     }
   /** Which versions get an application's requests from now on, and how large a share. */
