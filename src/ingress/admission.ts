@@ -8,7 +8,8 @@ import {
   retryAfterSeconds,
   type Verdict,
 } from "../policy/admit.ts";
-import { noteLoopLag, type RequestEnd } from "../policy/in-flight-limit.ts";
+import { noteLoopLag } from "../policy/in-flight-limit.ts";
+import type { RequestEnd } from "../policy/limit-window.ts";
 import type { ResolvedAdmissionOptions } from "./admission-options.ts";
 import type { IngressCounters } from "./ingress-counters.ts";
 

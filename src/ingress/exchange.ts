@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { RequestEnd } from "../policy/in-flight-limit.ts";
+import type { RequestEnd } from "../policy/limit-window.ts";
 import { faultOfAnswer } from "./answer-headers.ts";
 import { writeAnswer } from "./answer-writer.ts";
 import { type BodyOutcome, bodyTooLarge, declaredBytes, hasBody, readBody } from "./body-reader.ts";

@@ -5,8 +5,8 @@ import {
   initialLimit,
   type LimitOptions,
   noteRefusal,
-  type RequestEnd,
 } from "./in-flight-limit.ts";
+import type { RequestEnd } from "./limit-window.ts";
 
 /** `low` is refused first. */
 export type RequestPriority = "high" | "low";

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import {
   allowedWaitMs,
   beganInWindow,
-  type EndedRequest,
   endedInWindow,
   type InFlightLimit,
   initialLimit,
@@ -11,6 +10,7 @@ import {
   noteLoopLag,
   noteRefusal,
 } from "./in-flight-limit.ts";
+import type { EndedRequest } from "./limit-window.ts";
 
 const OPTIONS: LimitOptions = { minInFlight: 4, maxInFlight: 400, maxQueueMs: 40 };
 
@@ -76,20 +76,31 @@ describe("the in-flight limit", () => {
   it("A2: a deep queue must stand for a second before anybody is refused", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;
-    for (let i = 0; i < 9; i++) nowMs = pass(state, { waitMs: 200 }, nowMs);
-    nowMs = pass(state, { waitMs: 1 }, nowMs);
-    for (let i = 0; i < 9; i++) nowMs = pass(state, { waitMs: 200 }, nowMs);
+    const few = { ended: 30 };
+    for (let i = 0; i < 9; i++) nowMs = pass(state, { ...few, waitMs: 200 }, nowMs);
+    for (let i = 0; i < 5; i++) nowMs = pass(state, { ...few, waitMs: 1 }, nowMs);
+    for (let i = 0; i < 9; i++) nowMs = pass(state, { ...few, waitMs: 200 }, nowMs);
     expect(state.limit).toBe(400);
-    pass(state, { waitMs: 200 }, nowMs);
+    for (let i = 0; i < 6; i++) nowMs = pass(state, { ...few, waitMs: 200 }, nowMs);
     expect(state.limit).toBeLessThan(400);
   });
 
   it("A2: a queue that is not deep must stand for three seconds", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;
-    for (let i = 0; i < 29; i++) nowMs = pass(state, { waitMs: 100 }, nowMs);
+    for (let i = 0; i < 28; i++) nowMs = pass(state, { ended: 30, waitMs: 100 }, nowMs);
     expect(state.limit).toBe(400);
-    pass(state, { waitMs: 100 }, nowMs);
+    for (let i = 0; i < 6; i++) nowMs = pass(state, { ended: 30, waitMs: 100 }, nowMs);
+    expect(state.limit).toBeLessThan(400);
+  });
+
+  it("A2: a third of a second is enough for a queue that does not become shorter, once it is known what can be carried", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 60; i++) nowMs = pass(state, { waitMs: 5 }, nowMs);
+    for (let i = 0; i < 2; i++) nowMs = pass(state, { waitMs: 45, inFlight: 300 }, nowMs);
+    expect(state.limit).toBe(400);
+    for (let i = 0; i < 2; i++) nowMs = pass(state, { waitMs: 45, inFlight: 300 }, nowMs);
     expect(state.limit).toBeLessThan(400);
   });
 
@@ -97,14 +108,39 @@ describe("the in-flight limit", () => {
     const state = initialLimit(OPTIONS, 0);
     const refuse = (waitMs: number, fromMs: number) => {
       noteRefusal(state);
-      return pass(state, { waitMs, inFlight: 400 }, fromMs);
+      return pass(state, { waitMs, workMs: 0, inFlight: 400 }, fromMs);
     };
-    let nowMs = refuse(200, 0);
+    let nowMs = refuse(44, 0);
     nowMs = refuse(1, nowMs);
-    nowMs = refuse(200, nowMs);
+    nowMs = refuse(44, nowMs);
     expect(state.limit).toBe(400);
-    refuse(200, nowMs);
+    refuse(44, nowMs);
     expect(state.limit).toBeLessThan(400);
+  });
+
+  it("lasts for twice what requests take, so that it sees more than a convoy's front", () => {
+    const state = initialLimit(OPTIONS, 0);
+    const { startedAtMs } = state.window;
+    let nowMs = pass(state, { waitMs: 195 }, 0);
+    expect(state.window.startedAtMs).toBeGreaterThan(startedAtMs);
+    for (let i = 0; i < 3; i++) nowMs = pass(state, { waitMs: 1 }, nowMs);
+    expect(state.window.startedAtMs).toBe(100);
+    pass(state, { waitMs: 1 }, nowMs);
+    expect(state.window.startedAtMs).toBeGreaterThan(450);
+  });
+
+  it("falls to what was carried of late, not to what one window saw", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 60; i++) nowMs = pass(state, { waitMs: 5 }, nowMs);
+    const slow = { waitMs: 44, workMs: 0, ended: 30, inFlight: 300 };
+    noteRefusal(state);
+    nowMs = pass(state, slow, nowMs);
+    noteRefusal(state);
+    pass(state, slow, nowMs);
+    // A window's own 0.3 a ms would be 12 of them.
+    expect(state.limit).toBe(150);
+    expect(state.carriedPerMs).toBeGreaterThan(0.7);
   });
 
   it("A2: does not begin to fall while some hardly wait: who came last after a pause, when who came first waited long", () => {
@@ -141,7 +177,7 @@ describe("the in-flight limit", () => {
     const state = initialLimit(OPTIONS, 0);
     const stalled = { waitMs: 2000, ended: 20, inFlight: 300 };
     let nowMs = 0;
-    for (let i = 0; i < 10; i++) nowMs = pass(state, stalled, nowMs);
+    for (let i = 0; i < 100 && state.limit === 400; i++) nowMs = pass(state, stalled, nowMs);
     expect(state.limit).toBe(150);
   });
 
