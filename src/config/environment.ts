@@ -52,12 +52,20 @@ export function settingsEnvironment(): SettingsEnvironment {
   );
 }
 
-/** What executors are started with. User code runs in them: the node's own secret is not for it. */
-export function executorEnvironment(): NodeJS.ProcessEnv {
+/** Where Node keeps what V8 has compiled of modules, for processes that import them later. */
+const CODE_CACHE = "NODE_COMPILE_CACHE";
+
+/**
+ * What executors are started with. User code runs in them: the node's own secret is not for it.
+ *
+ * @param codeCacheDirectory used where the user has not said which one.
+ */
+export function executorEnvironment(codeCacheDirectory: string): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: given = "", [ADMIN_TOKEN]: _, ...environment } = process.env;
   return {
     ...DEFAULTS,
     ...EXECUTOR_DEFAULTS,
+    [CODE_CACHE]: codeCacheDirectory,
     ...environment,
     NODE_OPTIONS: `${EXECUTOR_NODE_OPTIONS} ${given}`.trim(),
   };

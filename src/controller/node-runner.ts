@@ -1,5 +1,4 @@
 import type { Executor } from "../executor/executor.ts";
-import { hashModelFile } from "../onnx/model-file.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
 import type { ExecutorSlotsOptions } from "./executor-slots.ts";
 import { ModelLanes } from "./model-lanes.ts";
@@ -11,8 +10,6 @@ import { VersionRunner, type VersionSource } from "./version-runner.ts";
 export interface NodeRunnerOptions extends Omit<ExecutorSlotsOptions, "prepare" | "onChange" | "nextTarget"> {
   readonly limits: PlanLimits;
   readonly importTimeoutMs: number;
-  /** The SHA-256 of a model's file. Default by reading it. */
-  readonly hashModel?: (path: string) => Promise<string>;
 }
 
 /** Runs versions of applications on a node: each has code executors of its own, and all share the lanes of models. */
@@ -45,7 +42,6 @@ export class NodeRunner {
    */
   add(source: VersionSource, onSnapshot: (snapshot: RoutingSnapshot) => void): VersionRunner {
     const version = new VersionRunner({
-      hashModel: hashModelFile,
       ...this.#options,
       source,
       onSnapshot,

@@ -39,8 +39,6 @@ export interface VersionRunnerOptions extends Omit<ExecutorSlotsOptions, "onChan
   readonly importTimeoutMs: number;
   /** For the node's own router. */
   readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
-  /** The SHA-256 of a model's file. */
-  readonly hashModel: (path: string) => Promise<string>;
 }
 
 /** A deployment of a version, as it is now. */
@@ -96,7 +94,7 @@ export class VersionRunner {
     try {
       this.#imported = await this.#import(first);
       const graph = overrideGraph(this.#imported, { deployments: source.deployments ?? {} });
-      this.#sha256Of = await hashModels(graph, this.#options.hashModel);
+      this.#sha256Of = await this.#hashModels(first, graph);
       // From here on nothing is awaited until everything that is begun is known to `stop`.
       if (this.#isStopping) throw new TuttiError("Draining", `${this.title} is not wanted any more`);
       this.#graph = graph;
@@ -255,6 +253,13 @@ export class VersionRunner {
     return executor.order({ type: "import", module, args, identity }, importTimeoutMs);
   }
 
+  async #hashModels(executor: Executor, graph: ApplicationGraph): Promise<Map<string, string>> {
+    const paths = [...new Set(graph.deployments.flatMap((spec) => (spec.kind === "model" ? spec.path : [])))];
+    if (paths.length === 0) return new Map();
+    const hashes = await executor.order({ type: "hash", paths }, this.#options.importTimeoutMs);
+    return new Map(paths.map((path, i) => [path, hashes[i]!]));
+  }
+
   async #prepare(executor: Executor): Promise<void> {
     const { module } = this.#options.source;
     const graph = await this.#import(executor);
@@ -299,12 +304,3 @@ export class VersionRunner {
 
 const gracefulMs = (spec: ReplicaSpec): number =>
   spec.kind === "class" ? spec.options.gracefulShutdownMs : spec.gracefulShutdownMs;
-
-async function hashModels(
-  graph: ApplicationGraph,
-  hash: (path: string) => Promise<string>,
-): Promise<Map<string, string>> {
-  const paths = graph.deployments.flatMap((spec) => (spec.kind === "model" ? [spec.path] : []));
-  const entries = await Promise.all(paths.map(async (path) => [path, await hash(path)] as const));
-  return new Map(entries);
-}

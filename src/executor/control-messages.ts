@@ -82,6 +82,8 @@ export interface ApplicationIdentity {
 export type ControlRequest =
   /** Imports the application module and answers with its graph. */
   | ImportRequest
+  /** Answers with the SHA-256 of model files: a process that serves has no time to read them. */
+  | { readonly type: "hash"; readonly paths: readonly string[] }
   | { readonly type: "host"; readonly replicas: readonly SpecToHost[] }
   /** Gives a class other options while it serves; its `reconfigure` is called when its `userConfig` is another. */
   | {
@@ -135,6 +137,7 @@ export interface RecordedByExecutor {
 
 export interface ControlAnswers {
   readonly import: ApplicationGraph;
+  readonly hash: readonly string[];
   readonly host: readonly HostResult[];
   readonly drop: undefined;
   readonly configure: undefined;

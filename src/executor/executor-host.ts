@@ -1,7 +1,7 @@
 import type { Application } from "../api/application.ts";
 import type { Binding } from "../api/binding.ts";
 import { readGraph } from "../api/graph.ts";
-import type { Clock } from "../clock/clock.ts";
+import type { CancelTimer, Clock } from "../clock/clock.ts";
 import type { ResolvedDeploymentOptions } from "../config/deployment-options.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
 import { processFeatureCounters } from "../features/feature-counters.ts";
@@ -38,6 +38,8 @@ import { ReplicaTable } from "./replica-table.ts";
 
 /** How often the end of a drain is looked for. */
 const DRAIN_POLL_MS = 10;
+/** Since it first hosted anything: by then what requests call has been called. */
+const WARM_AFTER_MS = 5000;
 
 export interface ExecutorHostOptions {
   /** Carries the calls of the classes hosted here; its clock and counters are everybody's here. */
@@ -70,6 +72,7 @@ export class ExecutorHost implements PeerService {
   readonly #recorder: CallRecorder;
   readonly #process: OwnProcess;
   readonly #classes = new Map<number, CodeReplica>();
+  #cancelWarm: CancelTimer | undefined;
   #application:
     | { readonly application: Application; readonly bindings: ReadonlyMap<string, Binding> }
     | undefined;
@@ -140,6 +143,8 @@ export class ExecutorHost implements PeerService {
     switch (request.type) {
       case "import":
         return this.#use(await this.#import(request));
+      case "hash":
+        return this.#hash(request.paths);
       case "host":
         return this.#host(request.replicas);
       case "drop":
@@ -169,6 +174,12 @@ export class ExecutorHost implements PeerService {
     return { ...(await this.#options.importApplication(module, args)), ...identity };
   }
 
+  async #hash(paths: readonly string[]): Promise<string[]> {
+    const hashes: string[] = [];
+    for (const path of paths) hashes.push(await this.#options.models.hash(path));
+    return hashes;
+  }
+
   #use(application: Application) {
     const { graph, bindings } = readGraph(application);
     this.#application = { application, bindings };
@@ -188,6 +199,7 @@ export class ExecutorHost implements PeerService {
         .map((replica) => finish(replica, Math.min(deadlineMs, replica.gracefulShutdownMs), this.#clock)),
     );
     this.#health.close();
+    this.#cancelWarm?.();
   }
 
   status(): ExecutorStatus {
@@ -231,6 +243,7 @@ export class ExecutorHost implements PeerService {
     const results: HostResult[] = [];
     for (const spec of specs) results.push(await this.#hostOne(spec));
     this.#process.hasLoaded();
+    this.#cancelWarm ??= this.#clock.afterInBackground(WARM_AFTER_MS, () => this.#process.isWarm());
     return results;
   }
 

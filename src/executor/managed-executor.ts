@@ -22,6 +22,8 @@ export interface ManagedExecutorOptions {
 }
 
 const EXIT_GRACE_MS = 50;
+/** An executor may well be silent while it does one of them. */
+const LONG_ORDERS: ReadonlySet<ControlRequest["type"]> = new Set(["import", "hash", "host"]);
 
 /**
  * The node's side of one executor: its control connection, from start to end. What runs at the other end of it, a
@@ -116,7 +118,7 @@ export abstract class ManagedExecutor implements WatchedExecutor {
       const why = state.kind === "ended" ? `it has ended: ${state.reason}` : "it is still starting";
       return Promise.reject(new TuttiError("PeerClosed", `executor ${this.id}: ${why}`, { started: "no" }));
     }
-    const isLong = request.type === "host" || request.type === "import";
+    const isLong = LONG_ORDERS.has(request.type);
     if (isLong) this.#longOrders += 1;
     return new Promise((resolve, reject) => {
       state.peer.call({

@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { NO_PROCESS, ownProcess } from "./own-process.ts";
@@ -41,6 +44,34 @@ describe("the process that an executor has to itself", () => {
   it("is none of an executor's business where it lives in somebody else's", () => {
     expect(NO_PROCESS.busyFraction(1e9)).toBe(0);
     expect(() => NO_PROCESS.giveWay()).not.toThrow();
+  });
+
+  it("keeps compiled code for later processes when it is warm, and without a place for it does nothing", () => {
+    const directory = mkdtempSync(join(tmpdir(), "tutti-code-"));
+    const module = fileURLToPath(new URL("./own-process.ts", import.meta.url));
+    // Killed, as executors are: Node itself keeps code only at an orderly end.
+    const script = `
+      import { ownProcess } from ${JSON.stringify(module)};
+      if (process.argv[1] === "warm") ownProcess(0).isWarm();
+      process.kill(process.pid, "SIGKILL");
+    `;
+    const run = (state: string, environment: NodeJS.ProcessEnv) =>
+      spawnSync(process.execPath, ["--input-type=module", "-e", script, state], {
+        encoding: "utf8",
+        env: { ...process.env, ...environment },
+      });
+    try {
+      const kept = () =>
+        readdirSync(directory, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+      run("cold", { NODE_COMPILE_CACHE: directory });
+      // Where Node strips types it keeps what is left at once.
+      const stripped = kept().length;
+      run("warm", { NODE_COMPILE_CACHE: directory });
+      expect(kept().length).toBeGreaterThan(stripped);
+      expect(run("warm", { NODE_COMPILE_CACHE: "" })).toMatchObject({ stderr: "", signal: "SIGKILL" });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it("collects what its start has left, once", () => {

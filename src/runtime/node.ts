@@ -95,7 +95,8 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const source = await openSource(options.source);
   const runDirectory = await createRunDirectory();
   const modelCacheDirectory = path.join(runDirectory, "models");
-  await mkdir(modelCacheDirectory, { mode: 0o700 });
+  const codeCacheDirectory = path.join(runDirectory, "code");
+  for (const directory of [modelCacheDirectory, codeCacheDirectory]) await mkdir(directory, { mode: 0o700 });
   const history = new SlotHistory();
   const log = new EventLog();
   const events = new NodeEvents({ log, status: () => observer.status(), clock });
@@ -104,7 +105,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     events.note(event);
     options.onEvent(event);
   };
-  const directories = { runDirectory, modelCacheDirectory };
+  const directories = { runDirectory, modelCacheDirectory, codeCacheDirectory };
   const { fleet, routers, runner, openRouter } = wire({ ...options, onEvent }, nodeOptions, directories);
   const recorder = new RequestRecorder();
   const ingress = new Ingress({
@@ -204,15 +205,18 @@ interface NodeDirectories {
   /** Only this user can enter it. */
   readonly runDirectory: string;
   readonly modelCacheDirectory: string;
+  readonly codeCacheDirectory: string;
 }
 
 function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, directories: NodeDirectories) {
   const { source, onEvent, onOutput, clock = systemClock } = options;
+  const { runDirectory, modelCacheDirectory, codeCacheDirectory } = directories;
   const launcher = new ProcessLauncher({
-    ...directories,
+    runDirectory,
+    modelCacheDirectory,
     entry: ENTRY,
     nodeFlags: EXECUTOR_FLAGS,
-    env: executorEnvironment(),
+    env: executorEnvironment(codeCacheDirectory),
     laneNiceness: nodeOptions.laneNiceness,
     startTimeoutMs: START_TIMEOUT_MS,
     onOutput,
@@ -220,7 +224,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
   });
   const platform = { launcher, clock };
   if (source.kind !== "inline") return wireNode({ platform, options: nodeOptions, onEvent });
-  const models = new OnnxModelLoader({ directory: directories.modelCacheDirectory });
+  const models = new OnnxModelLoader({ directory: modelCacheDirectory });
   return wireNode({
     platform,
     options: nodeOptions,

@@ -17,8 +17,6 @@ export interface NodePlatform {
   readonly clock?: Clock;
   /** In [0, 1). Default `Math.random`. */
   readonly random?: () => number;
-  /** The SHA-256 of a model's file. Default by reading it. */
-  readonly hashModel?: (path: string) => Promise<string>;
 }
 
 export interface NodeWiring {
@@ -40,7 +38,7 @@ const NOTHING_IS_INLINE = () => false;
 
 /** Joins routers, fleet and runner: what a node is behind its edge. */
 export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) {
-  const { launcher, clock = systemClock, random = Math.random, hashModel } = platform;
+  const { launcher, clock = systemClock, random = Math.random } = platform;
   const { isInline = NOTHING_IS_INLINE } = wiring;
   const routers = new VersionRouters((counters): Router => {
     const router: Router = new Router({
@@ -98,7 +96,6 @@ export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) 
     onEvent,
     clock,
     random,
-    ...(hashModel === undefined ? {} : { hashModel }),
   });
   return { fleet, routers, runner, openRouter: () => inlineRouter ?? routers.open() };
 }

@@ -51,12 +51,7 @@ export async function simulate(application: Application, options: SimulationOpti
   });
   const history = new SlotHistory();
   const { fleet, routers, runner, openRouter } = wireNode({
-    platform: {
-      launcher,
-      clock: node,
-      random: seededRandom(deriveSeed(seed, "node")),
-      hashModel: async () => "",
-    },
+    platform: { launcher, clock: node, random: seededRandom(deriveSeed(seed, "node")) },
     options: nodeOptions,
     onEvent: (event) => {
       history.note(event);

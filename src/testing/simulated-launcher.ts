@@ -4,6 +4,7 @@ import { assembleExecutor } from "../executor/assemble-executor.ts";
 import type { SpecToHost } from "../executor/control-messages.ts";
 import type { ExecutorLauncher, LaunchOrder } from "../executor/executor-launcher.ts";
 import type { HostedReplica } from "../executor/hosted-replica.ts";
+import { NO_PROCESS } from "../executor/own-process.ts";
 import { inlineTransports } from "../wire/inline-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import { PlantedReplica, type ReplicaWatch } from "./planted-replica.ts";
@@ -87,7 +88,7 @@ export class SimulatedLauncher implements ExecutorLauncher {
       importApplication: async () => application,
       clock: process,
       random: seededRandom(deriveSeed(seed, `router of ${id}`)),
-      ownProcess: { busyFraction: busyFraction(process), giveWay: () => {}, hasLoaded: () => {} },
+      ownProcess: { ...NO_PROCESS, busyFraction: busyFraction(process) },
       rssMb: () => RSS_MB,
       wrapReplica: (replica: HostedReplica, spec) =>
         new PlantedReplica(replica, process, watchReplica(executor, spec)),

@@ -56,6 +56,11 @@ export class SimulatedModels implements ModelLoader {
     this.#options = options;
   }
 
+  /** There are no files: each model is what its path says. */
+  async hash(path: string): Promise<string> {
+    return path;
+  }
+
   async prepare(): Promise<void> {}
 
   async load(spec: ModelSpecToHost): Promise<ModelSession> {
