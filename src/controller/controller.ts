@@ -298,7 +298,8 @@ export class Controller<V extends HostedRunner> {
     for (const version of application.versions) {
       version.weight = weights[version.key] ?? 0;
       if (rollout === undefined) version.window = undefined;
-      else if (version.key === rollout.from || version.key === rollout.to) version.watch();
+      else if (version.key === rollout.from || version.key === rollout.to)
+        version.watch(version.key === rollout.to);
     }
     try {
       this.#serve();

@@ -1,6 +1,7 @@
 import { RequestWindow } from "../observe/request-window.ts";
 import type { ApplicationDefinition } from "../policy/desired-state.ts";
 import type { ActualVersion, AdjustPhase, VersionPhase } from "../policy/reconcile.ts";
+import { COLD_REQUESTS } from "../policy/rollout.ts";
 import { optionsKey, versionKey } from "./definition-keys.ts";
 import type { HostedRunner } from "./version-port.ts";
 
@@ -27,9 +28,9 @@ export class RunningVersion<V extends HostedRunner> {
     return this.hosted?.runner.graph?.version ?? this.definition.version ?? "";
   }
 
-  /** Begins to watch its requests anew. */
-  watch(): void {
-    this.window = new RequestWindow();
+  /** Begins to watch its requests anew. @param isNew until it takes over nobody knows how fast it will be. */
+  watch(isNew: boolean): void {
+    this.window = new RequestWindow(isNew ? (this.window?.cold ?? COLD_REQUESTS) : 0);
   }
 
   toActual(openRequests: number): ActualVersion {

@@ -52,7 +52,7 @@ export interface Rollback {
 export const MAX_HISTORY = 10;
 
 export interface Traffic {
-  /** Shares of the traffic, rising. None: all at once, as soon as it is healthy. After the last step it gets all. */
+  /** Shares of the traffic, rising. None: all within a second, as soon as it is healthy. After the last step it gets all. */
   readonly steps: readonly TrafficStep[];
   readonly gates: TrafficGates;
 }
@@ -79,6 +79,12 @@ export interface TrafficGates {
 export const DEFAULT_TRAFFIC: Traffic = Object.freeze({
   steps: Object.freeze([]),
   gates: Object.freeze({ maxErrorFraction: 0.05, minRequests: 20 }),
+});
+
+/** In one instant. */
+export const INSTANT_TRAFFIC: Traffic = Object.freeze({
+  ...DEFAULT_TRAFFIC,
+  steps: Object.freeze([Object.freeze({ weight: 1, durationMs: 0 })]),
 });
 
 /** Options of a deployment as a file or the admin API sets them, over those that the module gives. */

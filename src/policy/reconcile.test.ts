@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applicationStatus } from "./application-status.ts";
-import { DEFAULT_TRAFFIC, type Traffic } from "./desired-state.ts";
+import { DEFAULT_TRAFFIC, INSTANT_TRAFFIC, type Traffic } from "./desired-state.ts";
 import {
   type Action,
   type ActualApplication,
@@ -109,8 +109,8 @@ describe("an application that is wanted", () => {
 describe("another version", () => {
   const both = [version("v1", READY, 1), version("v2", READY)];
 
-  it("takes all at once where there are no steps, and the one before is drained, then ended", () => {
-    const [begin] = decide(wants("v2"), is(both));
+  it("takes all in one instant where that is asked for, and the one before is drained, then ended", () => {
+    const [begin] = decide(wants("v2", { traffic: INSTANT_TRAFFIC }), is(both));
     expect(begin).toMatchObject({ type: "route", weights: { v1: 0, v2: 1 } });
     const switched = [version("v1", READY, 0), version("v2", READY, 1)];
     expect(decide(wants("v2"), is(switched))).toEqual([{ type: "drain", version: "v1", endAtMs: 1000 }]);
@@ -121,6 +121,17 @@ describe("another version", () => {
     expect(decide(wants("v2"), draining(0), 1)).toEqual([{ type: "end", version: "v1" }]);
   });
 
+  it("takes all within a second where there are no steps", () => {
+    let [action] = decide(wants("v2"), is(both));
+    for (const nowMs of [400, 800]) {
+      const { weights, rollout } = action as Extract<Action, { type: "route" }>;
+      expect(weights["v2"]).toBeLessThan(0.5);
+      const shared = [version("v1", READY, weights["v1"]), version("v2", READY, weights["v2"])];
+      [action] = decide(wants("v2"), is(shared, { rollout }), nowMs);
+    }
+    expect(action).toMatchObject({ type: "route", weights: { v1: 0, v2: 1 } });
+  });
+
   it("takes its share by steps, and gives it back when a gate says no", () => {
     const traffic: Traffic = { steps: [{ weight: 0.2, durationMs: 1000 }], gates: DEFAULT_TRAFFIC.gates };
     const want = wants("v2", { traffic });
@@ -128,7 +139,10 @@ describe("another version", () => {
     expect(begin).toMatchObject({ type: "route", weights: { v1: 0.8, v2: 0.2 } });
     const { rollout } = begin as Extract<Action, { type: "route" }>;
     const shared = [version("v1", READY, 0.8), version("v2", READY, 0.2)];
-    const bad: Pick<RolloutSight, "from" | "to"> = { ...SEEN, to: { requests: 40, failed: 20, p95Ms: 1 } };
+    const bad: Pick<RolloutSight, "from" | "to"> = {
+      ...SEEN,
+      to: { requests: 40, failed: 20, timed: 20, p95Ms: 1 },
+    };
     expect(decide(want, is(shared, { rollout, seen: bad }), 10)).toEqual([
       { type: "route", weights: { v1: 1 }, rollout: undefined },
       expect.objectContaining({ type: "reject", version: "v2", backTo: "v1" }),

@@ -1,5 +1,5 @@
 import type { Traffic } from "./desired-state.ts";
-import { beginRollout, nextMove, type Rollout, type RolloutSight } from "./rollout.ts";
+import { beginRollout, NOTHING_OBSERVED, nextMove, type Rollout, type RolloutSight } from "./rollout.ts";
 
 /** What is wanted of one application. Versions are told apart by keys: other code, other key. */
 export interface WantedApplication {
@@ -118,8 +118,8 @@ export function reconcile(
 }
 
 function nothingYet(name: string): ActualApplication {
-  const seen = { requests: 0, failed: 0, p95Ms: undefined };
-  return { name, versions: [], rollout: undefined, seen: { from: seen, to: seen }, rejected: [] };
+  const seen = { from: NOTHING_OBSERVED, to: NOTHING_OBSERVED };
+  return { name, versions: [], rollout: undefined, seen, rejected: [] };
 }
 
 function remove(is: ActualApplication, limits: ReconcileLimits, nowMs: number): Action[] {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_TRAFFIC, type Traffic } from "./desired-state.ts";
+import { DEFAULT_TRAFFIC, INSTANT_TRAFFIC, type Traffic } from "./desired-state.ts";
 import {
   beginRollout,
   NOTHING_OBSERVED,
@@ -27,10 +27,24 @@ const seen = (to: Partial<Observed> = {}, from: Partial<Observed> = {}): Rollout
 const begun = (traffic: Traffic): Rollout => beginRollout("v1", "v2", traffic, 0).rollout;
 
 describe("a rollout", () => {
-  it("without steps has all at once, and is over", () => {
-    const { rollout, weight } = beginRollout("v1", "v2", DEFAULT_TRAFFIC, 0);
+  it("without steps has all within a second, of which little comes at first, and is not judged", () => {
+    let { rollout, weight } = beginRollout("v1", "v2", DEFAULT_TRAFFIC, 0);
+    expect(weight).toBeLessThanOrEqual(0.05);
+    const bad = seen({ requests: 100, failed: 100, timed: 80, p95Ms: 1000 });
+    for (let nowMs = 0; nowMs < 1000; nowMs += 50) {
+      const move = nextMove(rollout, DEFAULT_TRAFFIC, bad, nowMs);
+      if (move.kind === "finish") return expect(weight).toBe(1);
+      if (move.kind === "back") break;
+      rollout = move.rollout;
+      if (move.kind === "step") weight = move.weight;
+    }
+    throw new Error("it is not over");
+  });
+
+  it("has all in one instant where that is asked for, and is over", () => {
+    const { rollout, weight } = beginRollout("v1", "v2", INSTANT_TRAFFIC, 0);
     expect(weight).toBe(1);
-    expect(nextMove(rollout, DEFAULT_TRAFFIC, seen(), 0)).toEqual({ kind: "finish" });
+    expect(nextMove(rollout, INSTANT_TRAFFIC, seen(), 0)).toEqual({ kind: "finish" });
   });
 
   it("takes each step when the one before has had its time, then all", () => {
@@ -64,12 +78,15 @@ describe("a rollout", () => {
 
   it("goes back for its p95, against a number or the version before (RO1)", () => {
     const bounded: Traffic = { ...CANARY, gates: { ...GATES, maxP95Ms: 20 } };
-    expect(nextMove(begun(bounded), bounded, seen({ requests: 10, p95Ms: 20.04 }), 1)).toMatchObject({
+    expect(
+      nextMove(begun(bounded), bounded, seen({ requests: 10, timed: 10, p95Ms: 20.04 }), 1),
+    ).toMatchObject({
       kind: "back",
       reason: "its p95 was 20 ms, and may be 20 ms",
     });
     const compared: Traffic = { ...CANARY, gates: { ...GATES, maxP95Factor: 1.5 } };
-    const both = (toMs: number) => seen({ requests: 10, p95Ms: toMs }, { requests: 90, p95Ms: 10 });
+    const both = (toMs: number) =>
+      seen({ requests: 10, timed: 10, p95Ms: toMs }, { requests: 90, timed: 90, p95Ms: 10 });
     expect(nextMove(begun(compared), compared, both(15), 1)).toMatchObject({ kind: "stay" });
     expect(nextMove(begun(compared), compared, both(16), 1)).toMatchObject({ kind: "back" });
   });
@@ -79,8 +96,16 @@ describe("a rollout", () => {
       kind: "stay",
     });
     const compared: Traffic = { ...CANARY, gates: { ...GATES, maxP95Factor: 1.5 } };
-    const few = seen({ requests: 10, p95Ms: 100 }, { requests: 9, p95Ms: 1 });
+    const few = seen({ requests: 10, timed: 10, p95Ms: 100 }, { requests: 9, timed: 9, p95Ms: 1 });
     expect(nextMove(begun(compared), compared, few, 1)).toMatchObject({ kind: "stay" });
+  });
+
+  it("concludes nothing from latencies of code that is cold (RO2)", () => {
+    const compared: Traffic = { ...CANARY, gates: { ...GATES, maxP95Factor: 1.5 } };
+    const cold = seen({ requests: 29, timed: 9, p95Ms: 100 }, { requests: 90, timed: 90, p95Ms: 1 });
+    expect(nextMove(begun(compared), compared, cold, 1)).toMatchObject({ kind: "stay" });
+    const warm = seen({ requests: 30, timed: 10, p95Ms: 100 }, { requests: 90, timed: 90, p95Ms: 1 });
+    expect(nextMove(begun(compared), compared, warm, 1)).toMatchObject({ kind: "back" });
   });
 
   it("waits for a new version that is not healthy, and gives it up when that lasts", () => {
@@ -112,8 +137,13 @@ describe("a rollout", () => {
       }),
     });
     const anySight = fc.record({
-      from: fc.record({ requests: fc.nat(100), failed: fc.constant(0), p95Ms: fc.nat(50) }),
-      to: fc.record({ requests: fc.nat(100), failed: fc.nat(20), p95Ms: fc.nat(50) }),
+      from: fc.record({
+        requests: fc.nat(100),
+        failed: fc.constant(0),
+        timed: fc.nat(100),
+        p95Ms: fc.nat(50),
+      }),
+      to: fc.record({ requests: fc.nat(100), failed: fc.nat(20), timed: fc.nat(100), p95Ms: fc.nat(50) }),
       isHealthy: fc.boolean(),
     });
     fc.assert(

@@ -1,4 +1,4 @@
-import type { Traffic } from "./desired-state.ts";
+import type { Traffic, TrafficStep } from "./desired-state.ts";
 
 /** One version takes over from another: where that stands. */
 export interface Rollout {
@@ -17,11 +17,24 @@ export interface Observed {
   readonly requests: number;
   /** Those that ended by an error that was not the client's, also where a fallback was served. */
   readonly failed: number;
-  /** Undefined without requests. */
+  /** Those whose latency is in `p95Ms`: not the first ones of a new version, see `COLD_REQUESTS`. */
+  readonly timed: number;
+  /** Undefined without any. */
   readonly p95Ms: number | undefined;
 }
 
-export const NOTHING_OBSERVED: Observed = Object.freeze({ requests: 0, failed: 0, p95Ms: undefined });
+export const NOTHING_OBSERVED: Observed = Object.freeze({
+  requests: 0,
+  failed: 0,
+  timed: 0,
+  p95Ms: undefined,
+});
+
+/**
+ * The first requests of a new version meet code that V8 has not compiled yet, and take several times as long as those later: they say
+ * nothing of how fast it is.
+ */
+export const COLD_REQUESTS = 20;
 
 export interface RolloutSight {
   readonly from: Observed;
@@ -38,6 +51,15 @@ export type RolloutMove =
   | { readonly kind: "finish" }
   | { readonly kind: "back"; readonly reason: string };
 
+/**
+ * How a version without steps of its own gets all: within less than a second. Of what comes at first little is slowed by code that has
+ * yet to be compiled, and what comes later finds it compiled.
+ */
+export const RAMP: readonly TrafficStep[] = Object.freeze([
+  Object.freeze({ weight: 0.03, durationMs: 300 }),
+  Object.freeze({ weight: 0.2, durationMs: 200 }),
+]);
+
 /** A new version that is not healthy for so long during its steps is given up. */
 export const UNHEALTHY_GRACE_MS = 10_000;
 
@@ -46,14 +68,17 @@ export function beginRollout(from: string, to: string, traffic: Traffic, nowMs: 
   return { rollout, weight: weightOf(traffic, 0) };
 }
 
+const stepsOf = ({ steps }: Traffic): readonly TrafficStep[] => (steps.length > 0 ? steps : RAMP);
+
 /** Share of the requests that the new version gets at a step. */
-export const weightOf = ({ steps }: Traffic, step: number): number => steps[step]?.weight ?? 1;
+export const weightOf = (traffic: Traffic, step: number): number => stepsOf(traffic)[step]?.weight ?? 1;
 
 /**
  * What is to be done next of a rollout. Pure: time and what was seen are given.
  *
  * - **RO1** It goes back as soon as a gate says no, and never goes forward while the new version is not healthy.
- * - **RO2** A gate concludes nothing from fewer than `minRequests` requests; a step whose time is over goes on without it.
+ * - **RO2** A gate concludes nothing from fewer than `minRequests` requests, nor from the latencies of code that is cold; a step
+ *   whose time is over goes on without it.
  * - **RO3** Weights only rise.
  */
 export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight, nowMs: number): RolloutMove {
@@ -66,12 +91,13 @@ export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight,
     return { kind: "stay", rollout: { ...rollout, unhealthySinceMs } };
   }
   const well: Rollout = { ...rollout, unhealthySinceMs: undefined };
-  const step = traffic.steps[rollout.step];
+  const steps = stepsOf(traffic);
+  const step = steps[rollout.step];
   // Steps may have been taken away meanwhile: then it has all that is left to get.
   if (step === undefined) return { kind: "finish" };
   if (nowMs - rollout.sinceMs < step.durationMs) return { kind: "stay", rollout: well };
   const next = rollout.step + 1;
-  if (next >= traffic.steps.length && step.weight >= 1) return { kind: "finish" };
+  if (next >= steps.length && step.weight >= 1) return { kind: "finish" };
   return {
     kind: "step",
     rollout: { ...well, step: next, sinceMs: nowMs },
@@ -79,17 +105,19 @@ export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight,
   };
 }
 
-function refusalOf({ gates }: Traffic, { from, to }: RolloutSight): string | undefined {
+function refusalOf({ steps, gates }: Traffic, { from, to }: RolloutSight): string | undefined {
+  // Who has asked for no steps has not asked for anything to be judged.
+  if (steps.length === 0) return undefined;
   if (to.requests < gates.minRequests || to.requests === 0) return undefined;
   const failedFraction = to.failed / to.requests;
   if (failedFraction > gates.maxErrorFraction) {
     return `${to.failed} of ${to.requests} requests failed (${percent(failedFraction)}, at most ${percent(gates.maxErrorFraction)} may)`;
   }
   const { p95Ms } = to;
-  if (p95Ms === undefined) return undefined;
+  if (p95Ms === undefined || to.timed < gates.minRequests) return undefined;
   if (gates.maxP95Ms !== undefined && p95Ms > gates.maxP95Ms)
     return `its p95 was ${round(p95Ms)} ms, and may be ${gates.maxP95Ms} ms`;
-  if (gates.maxP95Factor === undefined || from.p95Ms === undefined || from.requests < gates.minRequests)
+  if (gates.maxP95Factor === undefined || from.p95Ms === undefined || from.timed < gates.minRequests)
     return undefined;
   const limitMs = from.p95Ms * gates.maxP95Factor;
   if (p95Ms <= limitMs) return undefined;

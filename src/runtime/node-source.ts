@@ -3,7 +3,7 @@ import type { StateStore } from "../config/state-store.ts";
 import { MemoryStateStore } from "../controller/memory-state-store.ts";
 import type { ServedRecord } from "../controller/served-record.ts";
 import type { VersionSource } from "../controller/version-runner.ts";
-import { type ApplicationDefinition, DEFAULT_TRAFFIC } from "../policy/desired-state.ts";
+import { type ApplicationDefinition, INSTANT_TRAFFIC } from "../policy/desired-state.ts";
 
 /**
  * What a node is to run. `module`: the application of one module. `inline`: an object of this program, whose classes then run in
@@ -63,5 +63,6 @@ const ownNames = ({ module, args, deployments }: ApplicationDefinition): Version
 
 function definitionOf(source: Exclude<NodeSource, { kind: "state" }>): ApplicationDefinition {
   const module = source.kind === "module" ? source.path : "the application";
-  return { name: "application", module, args: {}, traffic: DEFAULT_TRAFFIC, deployments: {} };
+  // Whoever has changed the module waits for it, and is alone.
+  return { name: "application", module, args: {}, traffic: INSTANT_TRAFFIC, deployments: {} };
 }
