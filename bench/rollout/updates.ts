@@ -1,23 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { NodeEvents } from "./node-events.ts";
 import { ROLLOUT_APP } from "./system.ts";
 
-const POLL_MS = 20;
 const UPDATE_WITHIN_MS = 20_000;
-
-interface Seen {
-  readonly applications: readonly {
-    readonly status: string;
-    readonly version: string;
-    readonly versions: readonly unknown[];
-  }[];
-}
 
 /**
  * Deploys one version after the other: each when the one before is all there is, and not sooner than its time.
  *
  * @param everyMs from the beginning of one to that of the next, at least.
  * @returns how long each took, from its deployment to the end of the version before.
- * @throws when the admin API does not do what it is asked.
+ * @throws when the admin API does not do what it is asked, or a version is not taken into use.
  */
 export async function update(
   adminPort: number,
@@ -25,16 +17,24 @@ export async function update(
 ): Promise<number[]> {
   const tookMs: number[] = [];
   const { first, count, everyMs } = options;
+  await using events = await NodeEvents.open(adminPort);
   for (let i = first; i < first + count; i += 1) {
     const startedAtMs = performance.now();
-    await deploy(adminPort, `u${i}`);
-    await untilServed(adminPort, `u${i}`);
+    await deploy(adminPort, nameOf(i));
+    const { state, reason } = await events.until(nameOf(i), ["ready", ...FAILED], UPDATE_WITHIN_MS);
+    if (state !== "ready") throw new Error(`version ${nameOf(i)}: ${state}: ${reason}`);
+    await events.until(nameOf(i - 1), ["ended"], UPDATE_WITHIN_MS);
     const took = performance.now() - startedAtMs;
     tookMs.push(took);
     await sleep(Math.max(0, everyMs - took));
   }
   return tookMs;
 }
+
+const FAILED = ["start-failed", "given-up"];
+
+/** A node begins with version 0. */
+const nameOf = (i: number): string => `u${i}`;
 
 async function deploy(adminPort: number, version: string): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${adminPort}/api/applications`, {
@@ -44,18 +44,4 @@ async function deploy(adminPort: number, version: string): Promise<void> {
   });
   if (answer.status !== 200)
     throw new Error(`PUT /api/applications: ${answer.status} ${await answer.text()}`);
-}
-
-async function untilServed(adminPort: number, version: string): Promise<void> {
-  const deadlineMs = performance.now() + UPDATE_WITHIN_MS;
-  for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${adminPort}/api/status?format=json`);
-    const { applications } = (await answer.json()) as Seen;
-    const [offers] = applications;
-    if (offers?.status === "RUNNING" && offers.version === version && offers.versions.length === 1) return;
-    if (performance.now() > deadlineMs) {
-      throw new Error(`version ${version} was not all there is within ${UPDATE_WITHIN_MS} ms`);
-    }
-    await sleep(POLL_MS);
-  }
 }
