@@ -1,9 +1,9 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { elapsedMs } from "../bench/load/clock.ts";
-import { HttpConnection } from "../bench/load/http-connection.ts";
-import { poissonSchedule } from "../bench/load/poisson-schedule.ts";
-import { PreciseTicker } from "../bench/load/precise-ticker.ts";
 import { Replay } from "../bench/load/replay.ts";
+import { elapsedMs } from "../src/load/elapsed.ts";
+import { HttpConnection } from "../src/load/http-connection.ts";
+import { poissonSchedule } from "../src/load/poisson-schedule.ts";
+import { PreciseTicker } from "../src/load/precise-ticker.ts";
 import type { Reference } from "./reference.ts";
 import { judgeAnswer, type Verdict } from "./verdict.ts";
 

@@ -1,5 +1,5 @@
-import { seededRandom } from "../bench/measure/random.ts";
 import { ask } from "../bench/systems/ask.ts";
+import { seededRandom } from "../src/policy/seeded-random.ts";
 import { type Broken, brokenDemands, isStarved, type PhaseFacts } from "./demands.ts";
 import type { Scene } from "./fault.ts";
 import { ForeignCpu } from "./foreign-cpu.ts";

@@ -1,4 +1,5 @@
-import { seededRandom, shuffledIndices } from "../bench/measure/random.ts";
+import { shuffledIndices } from "../bench/measure/random.ts";
+import { seededRandom } from "../src/policy/seeded-random.ts";
 import { type Fault, SYSTEMS, type SystemKind } from "./fault.ts";
 import { codeBlocked, codeStopped, laneBlocked, laneStopped, lanesBlocked } from "./faults/blocked.ts";
 import { clientsCut, clientsNeverRead } from "./faults/clients.ts";

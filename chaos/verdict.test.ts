@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { HttpResponse } from "../bench/load/response-parser.ts";
+import type { HttpResponse } from "../src/load/response-parser.ts";
 import type { Reference } from "./reference.ts";
 import { judgeAnswer } from "./verdict.ts";
 

@@ -1,5 +1,5 @@
 import { offerKey, PROPENSITY_TOLERANCE } from "../bench/load/answer-check.ts";
-import type { HttpResponse } from "../bench/load/response-parser.ts";
+import type { HttpResponse } from "../src/load/response-parser.ts";
 import type { Reference } from "./reference.ts";
 
 /**

@@ -9,7 +9,7 @@ import { root } from "./lib.mjs";
 const LEVELS = [
   ["errors"],
   ["policy", "clock"],
-  ["config", "wire", "observe"],
+  ["config", "wire", "observe", "load"],
   ["api"],
   ["router", "onnx", "features"],
   ["executor", "ingress", "admin"],
@@ -28,6 +28,7 @@ const OWNED_PACKAGES = new Map([
   ["prom-client", ["admin"]],
   ["zod", ["config", "config-file", "admin"]],
   ["yaml", ["config-file"]],
+  ["hdr-histogram-js", ["load"]],
 ]);
 
 /** Rooms without effects: no clock, no timer, no I/O. */

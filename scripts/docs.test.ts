@@ -11,6 +11,7 @@ import { mean } from "../src/api/combiners.ts";
 import { deployment } from "../src/api/deployment.ts";
 import { resolveEnsembleOptions } from "../src/api/ensemble-options.ts";
 import { checkCallOptions } from "../src/api/handle-proxy.ts";
+import { benchCommand } from "../src/cli/bench.ts";
 import { buildCommand } from "../src/cli/build.ts";
 import { configCommand } from "../src/cli/config.ts";
 import { deployCommand } from "../src/cli/deploy.ts";
@@ -368,6 +369,7 @@ describe("docs/reference/command-line.md", () => {
     ["## `tutti deploy`", deployCommand()],
     ["## `tutti config`", configCommand()],
     ["## `tutti status`", statusCommand()],
+    ["## `tutti bench`", benchCommand()],
     ["## `tutti doctor`", doctorCommand()],
   ])("has under %s its flags, with the defaults that the help tells", (heading, command) => {
     const documented = tableRows(section(text, heading)).map(([flag = "", value]) => [unquote(flag), value]);

@@ -1,4 +1,4 @@
-import { seededRandom } from "../measure/random.ts";
+import { seededRandom } from "../../src/policy/seeded-random.ts";
 import type { CostCurve } from "./cost-curves.ts";
 
 /** A call as a simulation sees it. */

@@ -1,4 +1,4 @@
-import type { HttpResponse } from "./response-parser.ts";
+import type { HttpResponse } from "../../src/load/response-parser.ts";
 
 /** What the same ONNX files say when they are run directly, for one player. */
 export interface ReferenceAnswer {

@@ -1,3 +1,5 @@
+import type { LatencySummary } from "../../src/load/latency-histogram.ts";
+
 /** What the bench and the load generator's process say to each other (over the fork's channel). */
 
 export interface Target {
@@ -31,16 +33,6 @@ export interface LoadPlan {
   readonly inTimeMs?: number;
   /** Open loop: latencies of the requests that arrive later than this in the window are given apart too. */
   readonly settleMs?: number;
-}
-
-export interface LatencySummary {
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
-  readonly p999Ms: number;
-  readonly maxMs: number;
-  readonly meanMs: number;
-  readonly count: number;
 }
 
 export interface LoadResult {

@@ -1,45 +1,18 @@
-import { build, type Histogram } from "hdr-histogram-js";
+import { LatencyHistogram, LONGEST_MS } from "../../src/load/latency-histogram.ts";
+import type { HttpResponse } from "../../src/load/response-parser.ts";
 import { checkAnswer, type ReferenceAnswer, type Verdict } from "./answer-check.ts";
-import type { LatencySummary, LoadResult } from "./messages.ts";
-import type { HttpResponse } from "./response-parser.ts";
+import type { LoadResult } from "./messages.ts";
 
-const LONGEST_MS = 60_000;
 const FAILURES_KEPT = 5;
-
-/** Latencies in microseconds, three significant digits, up to one minute. */
-function histogram(): Histogram {
-  return build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: LONGEST_MS * 1000,
-    numberOfSignificantValueDigits: 3,
-  });
-}
-
-function record(into: Histogram, latencyMs: number): void {
-  into.recordValue(Math.min(LONGEST_MS * 1000, Math.max(1, Math.round(latencyMs * 1000))));
-}
-
-function summary(of: Histogram): LatencySummary {
-  const at = (percentile: number): number => of.getValueAtPercentile(percentile) / 1000;
-  return {
-    p50Ms: at(50),
-    p95Ms: at(95),
-    p99Ms: at(99),
-    p999Ms: at(99.9),
-    maxMs: of.maxValue / 1000,
-    meanMs: of.mean / 1000,
-    count: of.totalCount,
-  };
-}
 
 /** Counts the requests of one window. */
 export class Recorder {
   readonly #reference: readonly ReferenceAnswer[];
-  readonly #latency = histogram();
-  readonly #admitted = histogram();
-  readonly #refusals = histogram();
-  readonly #settled = histogram();
-  readonly #lag = histogram();
+  readonly #latency = new LatencyHistogram();
+  readonly #admitted = new LatencyHistogram();
+  readonly #refusals = new LatencyHistogram();
+  readonly #settled = new LatencyHistogram();
+  readonly #lag = new LatencyHistogram();
   readonly #counts = { right: 0, degraded: 0, fallback: 0, wrong: 0, failed: 0 };
   readonly #inTimeMs: number;
   #rightInTime = 0;
@@ -56,7 +29,7 @@ export class Recorder {
   }
 
   sent(lagMs: number): void {
-    record(this.#lag, lagMs);
+    this.#lag.record(lagMs);
   }
 
   /** @param isSettled it is one of those whose latencies are given apart too. */
@@ -73,25 +46,25 @@ export class Recorder {
     if ((verdict.kind === "degraded" || verdict.kind === "fallback") && verdict.shed) this.#shed += 1;
     if (verdict.kind === "right" && latencyMs <= this.#inTimeMs) this.#rightInTime += 1;
     const countedMs = verdict.kind === "failed" ? LONGEST_MS : latencyMs;
-    record(this.#latency, countedMs);
-    record(this.#admitted, countedMs);
-    if (isSettled) record(this.#settled, countedMs);
+    this.#latency.record(countedMs);
+    this.#admitted.record(countedMs);
+    if (isSettled) this.#settled.record(countedMs);
   }
 
   #refusal(latencyMs: number): void {
     this.#refused += 1;
-    record(this.#refusals, latencyMs);
+    this.#refusals.record(latencyMs);
     this.#counts.failed += 1;
     this.#keep("refused (503 with retry-after)");
-    record(this.#latency, LONGEST_MS);
+    this.#latency.record(LONGEST_MS);
   }
 
   failed(reason: string, isSettled = false): void {
     this.#counts.failed += 1;
     this.#keep(reason);
-    record(this.#latency, LONGEST_MS);
-    record(this.#admitted, LONGEST_MS);
-    if (isSettled) record(this.#settled, LONGEST_MS);
+    this.#latency.record(LONGEST_MS);
+    this.#admitted.record(LONGEST_MS);
+    if (isSettled) this.#settled.record(LONGEST_MS);
   }
 
   result(run: {
@@ -108,15 +81,15 @@ export class Recorder {
       refused: this.#refused,
       rightInTime: this.#rightInTime,
       shed: this.#shed,
-      admitted: summary(this.#admitted),
-      refusals: summary(this.#refusals),
+      admitted: this.#admitted.summary(),
+      refusals: this.#refusals.summary(),
       statuses: this.#statuses,
       failures: this.#failures,
       resent: this.resent,
       throughputRps: counts.right / run.windowSeconds,
-      latency: summary(this.#latency),
-      settled: summary(this.#settled),
-      ...(run.openLoop ? { sendLag: summary(this.#lag) } : {}),
+      latency: this.#latency.summary(),
+      settled: this.#settled.summary(),
+      ...(run.openLoop ? { sendLag: this.#lag.summary() } : {}),
       overloaded: run.overloaded,
       connectionsOpened: this.connectionsOpened,
       generatorCpuSeconds: run.generatorCpuSeconds,

@@ -1,10 +1,12 @@
+import { requestBytes } from "../../src/load/http-request.ts";
+import type { RequestSource } from "../../src/load/request-source.ts";
 import { shuffledIndices } from "../measure/random.ts";
 
 /**
  * Prebuilt requests, one for each player, in a shuffled order without repeats: a player comes again only after all
  * others have. The cursor goes on from run to run, so a new run does not start with players that were just asked for.
  */
-export class Replay {
+export class Replay implements RequestSource {
   readonly #requests: readonly Buffer[];
   readonly #order: Uint32Array;
   #cursor = 0;
@@ -18,10 +20,10 @@ export class Replay {
   }) {
     const { host, port, path } = options;
     this.#requests = options.playerIds.map((playerId) => {
-      const body = JSON.stringify({ playerId });
-      return Buffer.from(
-        `POST ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Type: application/json\r\n` +
-          `Accept: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      const headers = { "Content-Type": "application/json", Accept: "application/json" };
+      return requestBytes(
+        { method: "POST", path, headers, body: JSON.stringify({ playerId }) },
+        { host, port },
       );
     });
     if (this.#requests.length === 0) throw new RangeError("Replay: no players");

@@ -1,4 +1,4 @@
-import { cpuSeconds, elapsedMs } from "./clock.ts";
+import { elapsedMs } from "../../src/load/elapsed.ts";
 
 /** The counted part of a run: announces its edges and measures the generator's own CPU time over it. */
 export class Window {
@@ -31,3 +31,5 @@ export class Window {
     return { windowSeconds: this.#seconds, generatorCpuSeconds: this.#generatorCpuSeconds };
   }
 }
+
+const cpuSeconds = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1e6;

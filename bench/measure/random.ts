@@ -1,13 +1,4 @@
-/** A seeded generator of uniform numbers in [0, 1): mulberry32. The same seed gives the same load everywhere. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { seededRandom } from "../../src/policy/seeded-random.ts";
 
 /** The numbers 0 to `count - 1` in a seeded random order (Fisher and Yates). */
 export function shuffledIndices(count: number, seed: number): Uint32Array {

@@ -13,7 +13,7 @@ import type { CallGroup, CallSpan } from "../../src/observe/call-group.ts";
 import { CallRecorder, type EndedCall } from "../../src/observe/call-recorder.ts";
 import { LaneHistory } from "../../src/observe/lane-history.ts";
 import { RequestRecorder } from "../../src/observe/request-recorder.ts";
-import { seededRandom } from "../measure/random.ts";
+import { seededRandom } from "../../src/policy/seeded-random.ts";
 import { median } from "../measure/statistics.ts";
 
 const MEMBERS = 15;

@@ -9,6 +9,7 @@ import { type RunningNode, startNode } from "../runtime/node.ts";
 import type { NodeSource } from "../runtime/node-source.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { say } from "./say.ts";
+import { onParentGone } from "./tell-parent.ts";
 
 export interface HeldNode {
   readonly settings: NodeSettings;
@@ -32,6 +33,10 @@ export async function holdNode(held: HeldNode): Promise<void> {
   };
   process.on("SIGTERM", giveUp).on("SIGINT", giveUp);
   let stop: ((why: string) => Promise<void>) | undefined;
+  onParentGone(() => {
+    if (stop === undefined) starting.abort();
+    else void stop("the program that started it is gone");
+  });
   try {
     const { http, node: nodeOptions } = held.settings;
     const node = await startNode({
@@ -54,6 +59,8 @@ export async function holdNode(held: HeldNode): Promise<void> {
     held.onReady(node, performance.now() - startedAtMs);
   } catch (thrown) {
     process.exitCode = EXIT.failed;
+    // Its channel would keep this process.
+    if (process.connected) process.disconnect();
     if (starting.signal.aborted) return;
     const error = TuttiError.from(thrown, "Internal");
     console.error(`tutti: ${error.message}`);

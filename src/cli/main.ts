@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { benchCommand } from "./bench.ts";
 import { buildCommand } from "./build.ts";
 import { configCommand } from "./config.ts";
 import { deployCommand } from "./deploy.ts";
@@ -20,6 +21,7 @@ Examples:
   $ tutti build app.ts          # write its config file, with every option
   $ tutti deploy tutti.yaml     # make a running node run what a config file says
   $ tutti status                # what runs, and what is wrong with it
+  $ tutti bench app.ts --path /scores --body @body.json     # how it does under load
   $ tutti run --help            # each command has its own help`;
 
 const program = new Command()
@@ -37,6 +39,7 @@ const program = new Command()
   .addCommand(scaleCommand())
   .addCommand(rollbackCommand())
   .addCommand(shutdownCommand())
+  .addCommand(benchCommand())
   .addCommand(doctorCommand())
   .addHelpText("after", EXAMPLES);
 

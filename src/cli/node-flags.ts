@@ -12,7 +12,7 @@ export interface NodeFlags {
   readonly timeoutMs?: number;
 }
 
-const DEFAULT_URL = "http://127.0.0.1:8002";
+export const DEFAULT_URL = "http://127.0.0.1:8002";
 const DEFAULT_TIMEOUT_MS = 5000;
 
 export function addNodeFlags(command: Command): Command {
@@ -54,7 +54,7 @@ export async function withExitCode(work: () => Promise<number | undefined>): Pro
   }
 }
 
-function toUrl(text: string): URL {
+export function toUrl(text: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === "http:" || url?.protocol === "https:") return url;
   throw new InvalidArgumentError(`expected a URL such as ${DEFAULT_URL}.`);

@@ -11,6 +11,7 @@ import { holdNode } from "./hold-node.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
+import { tellParent } from "./tell-parent.ts";
 import { Watching } from "./watching.ts";
 
 const EXAMPLES = `
@@ -53,6 +54,7 @@ async function runModule(module: string, flags: RunFlags): Promise<undefined> {
     },
     onReady: (node, tookMs) => {
       sayReady(node, tookMs);
+      tellParent(node);
       void watching?.begin(node);
     },
     onVersionEvent: (event) => watching?.onEvent(event),

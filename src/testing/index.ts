@@ -1,8 +1,8 @@
+export type { Random } from "../policy/seeded-random.ts";
 export type { Decision } from "./decision.ts";
 export type { LoadResult } from "./load-result.ts";
 export type { Pending } from "./pending.ts";
 export type { Plant } from "./plant.ts";
-export type { Random } from "./seeded-random.ts";
 export { simulate } from "./simulate.ts";
 export type { SimulatedAnswer, SimulatedRequest } from "./simulated-client.ts";
 export type { SimulatedModel } from "./simulated-model.ts";

@@ -3,8 +3,8 @@ import type { ModelSpecToHost } from "../executor/control-messages.ts";
 import type { ModelLoader } from "../executor/model-loader.ts";
 import type { ModelMetadata, TensorSpec } from "../onnx/model-metadata.ts";
 import { loadModelSession, type ModelSession } from "../onnx/model-session.ts";
+import type { Random } from "../policy/seeded-random.ts";
 import { Tensor, type TensorMap } from "../wire/tensor.ts";
-import type { Random } from "./seeded-random.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
 /** A model that takes virtual time in place of real time. */

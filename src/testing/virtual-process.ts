@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { CancelTimer, Clock } from "../clock/clock.ts";
+import type { Random } from "../policy/seeded-random.ts";
 import { EventQueue, type QueuedEvent } from "./event-queue.ts";
-import type { Random } from "./seeded-random.ts";
 
 /** What a process may own beside its callbacks: connections, which its end breaks. */
 export interface Breakable {

@@ -1,4 +1,4 @@
-import { deriveSeed, type Random, seededRandom } from "./seeded-random.ts";
+import { deriveSeed, type Random, seededRandom } from "../policy/seeded-random.ts";
 import { type ProcessTime, VirtualProcess } from "./virtual-process.ts";
 
 /** What somebody waits for: time goes on as long as there is such a one. */

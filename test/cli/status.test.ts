@@ -163,15 +163,25 @@ describe("tutti status, when it goes wrong,", () => {
 });
 
 describe("the help", () => {
-  it.each([[[]], [["run"]], [["build"]], [["deploy"]], [["config"]], [["status"]], [["doctor"]]])(
-    "of tutti %j has examples",
-    async (command) => {
-      const { code, stdout } = await tutti([...command, "--help"]);
-      expect(code).toBe(0);
-      expect(stdout).toContain("\nExamples:\n  $ tutti ");
-      for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(120);
-    },
-  );
+  it.each([
+    [[]],
+    [["run"]],
+    [["build"]],
+    [["deploy"]],
+    [["config"]],
+    [["status"]],
+    [["bench"]],
+    [["scale"]],
+    [["rollback"]],
+    [["shutdown"]],
+    [["start"]],
+    [["doctor"]],
+  ])("of tutti %j has examples", async (command) => {
+    const { code, stdout } = await tutti([...command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("\nExamples:\n  $ tutti ");
+    for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(120);
+  });
 
   it("is what comes without a command, with 2", async () => {
     const { code, stderr } = await tutti([]);

@@ -1,4 +1,8 @@
+import path from "node:path";
 import { Worker } from "node:worker_threads";
+
+/** Beside this module, in the source and in the build. */
+const THREAD = new URL(`./ticker-thread${path.extname(import.meta.url)}`, import.meta.url);
 
 /**
  * Calls back when the next of a list of times is due. Node's timers have a grain of one millisecond, which would be
@@ -14,7 +18,7 @@ export class PreciseTicker {
     const shared = new Float64Array(new SharedArrayBuffer(times.byteLength));
     shared.set(times);
     this.#control = new Int32Array(new SharedArrayBuffer(8));
-    this.#worker = new Worker(new URL("./ticker-thread.ts", import.meta.url), {
+    this.#worker = new Worker(THREAD, {
       workerData: { times: shared, base, control: this.#control },
     });
     this.#worker.on("message", () => {

@@ -46,6 +46,27 @@ test("of an answer that refuses, the time to come back is told", () => {
   expect(new ResponseParser().push(Buffer.from(text))?.retryAfter).toBe("3");
 });
 
+test("of a stream, whether it became degraded is told after its last chunk", () => {
+  const stream = Buffer.from(
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Tutti-Degraded: 1\r\n\r\n",
+  );
+  for (let cut = 1; cut < stream.length; cut++) {
+    expect(parse(stream, [cut])).toEqual({
+      answers: [{ status: 200, degradedHeader: "1", closes: false, body: "ok" }],
+      idle: true,
+    });
+  }
+});
+
+test("an answer without a body need not state its length", () => {
+  const parser = new ResponseParser();
+  expect(parser.push(Buffer.from("HTTP/1.1 204 No Content\r\n\r\n"))).toMatchObject({
+    status: 204,
+    body: "",
+  });
+  expect(parser.push(plain)?.status).toBe(200);
+});
+
 test("an incomplete answer is waited for", () => {
   expect(parse(plain.subarray(0, plain.length - 1), [])).toEqual({ answers: [], idle: false });
 });

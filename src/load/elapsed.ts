@@ -2,7 +2,3 @@
 export function elapsedMs(base: bigint): number {
   return Number(process.hrtime.bigint() - base) / 1e6;
 }
-
-export function cpuSeconds(usage: NodeJS.CpuUsage): number {
-  return (usage.user + usage.system) / 1e6;
-}

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { elapsedMs } from "./clock.ts";
+import { elapsedMs } from "./elapsed.ts";
 import { SEEN, STOP } from "./precise-ticker.ts";
 
 const { times, base, control } = workerData as { times: Float64Array; base: bigint; control: Int32Array };

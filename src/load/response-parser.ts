@@ -4,7 +4,7 @@
  */
 export interface HttpResponse {
   readonly status: number;
-  /** Value of `x-tutti-degraded`, `undefined` when the header is absent. */
+  /** Value of `x-tutti-degraded` in the head or after the last chunk, `undefined` when it is absent. */
   readonly degradedHeader: string | undefined;
   /** Value of `retry-after` of an answer other than 200, `undefined` when the header is absent. */
   readonly retryAfter?: string | undefined;
@@ -20,6 +20,9 @@ export class MalformedResponse extends Error {
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 const HEAD_LIMIT_BYTES = 64 * 1024;
+const DEGRADED = /\r\nx-tutti-degraded:[ \t]*([^\r]*)/i;
+/** Statuses of answers that never have a body, nor need to say so. */
+const NO_BODY = new Set([204, 304]);
 
 interface Head {
   readonly status: number;
@@ -45,14 +48,20 @@ export class ResponseParser {
     this.#head ??= parseHead(received);
     const head = this.#head;
     if (head === undefined) return this.#keep(received);
-    const body =
+    const end =
       head.framing === "chunked"
-        ? chunkedBody(received, head.bodyStart)
-        : plainBody(received, head.bodyStart, head.framing.lengthBytes);
-    if (body === undefined) return this.#keep(received);
+        ? chunkedEnd(received, head.bodyStart)
+        : plainEnd(received, head.bodyStart, head.framing.lengthBytes);
+    if (end === undefined) return this.#keep(received);
     this.reset();
-    const { status, degradedHeader, retryAfter, closes } = head;
-    return { status, degradedHeader, ...(retryAfter === undefined ? {} : { retryAfter }), closes, body };
+    const { status, retryAfter, closes } = head;
+    return {
+      status,
+      degradedHeader: head.degradedHeader ?? end.degradedTrailer,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+      closes,
+      body: end.body,
+    };
   }
 
   /** The chunk is the caller's again after `push`: what is not complete is copied. */
@@ -81,25 +90,31 @@ function parseHead(received: Buffer): Head | undefined {
   }
   const length = /\r\ncontent-length:[ \t]*(\d+)/i.exec(head)?.[1];
   const chunked = /\r\ntransfer-encoding:[ \t]*chunked/i.test(head);
-  if (length === undefined && !chunked) throw new MalformedResponse("the answer states no length");
+  const hasBody = !NO_BODY.has(status);
+  if (hasBody && length === undefined && !chunked) throw new MalformedResponse("the answer states no length");
   return {
     status,
-    degradedHeader: /\r\nx-tutti-degraded:[ \t]*([^\r]*)/i.exec(head)?.[1],
+    degradedHeader: DEGRADED.exec(head)?.[1],
     retryAfter: status === 200 ? undefined : /\r\nretry-after:[ \t]*([^\r]*)/i.exec(head)?.[1],
     closes: /\r\nconnection:[ \t]*close/i.test(head) || head.startsWith("HTTP/1.0"),
-    framing: chunked ? "chunked" : { lengthBytes: Number(length) },
+    framing: hasBody && chunked ? "chunked" : { lengthBytes: hasBody ? Number(length) : 0 },
     bodyStart: end + 4,
   };
 }
 
-function plainBody(received: Buffer, start: number, lengthBytes: number): string | undefined {
+interface End {
+  readonly body: string;
+  readonly degradedTrailer?: string | undefined;
+}
+
+function plainEnd(received: Buffer, start: number, lengthBytes: number): End | undefined {
   const available = received.length - start;
   if (available < lengthBytes) return undefined;
   if (available > lengthBytes) throw new MalformedResponse("bytes after the end of the answer");
-  return received.toString("utf8", start, start + lengthBytes);
+  return { body: received.toString("utf8", start, start + lengthBytes) };
 }
 
-function chunkedBody(received: Buffer, start: number): string | undefined {
+function chunkedEnd(received: Buffer, start: number): End | undefined {
   const parts: Buffer[] = [];
   let at = start;
   for (;;) {
@@ -107,9 +122,16 @@ function chunkedBody(received: Buffer, start: number): string | undefined {
     if (lineEnd < 0) return undefined;
     const size = Number.parseInt(received.toString("latin1", at, lineEnd), 16);
     if (!Number.isInteger(size)) throw new MalformedResponse("a chunk's size is not a number");
+    if (size === 0) {
+      // Trailers follow, each with its line end, and an empty line.
+      const end = received.indexOf(HEAD_END, lineEnd);
+      if (end < 0) return undefined;
+      const trailers = received.toString("latin1", lineEnd, end + 2);
+      const body = Buffer.concat(parts).toString("utf8");
+      return { body, degradedTrailer: DEGRADED.exec(trailers)?.[1] };
+    }
     const next = lineEnd + 2 + size + 2;
     if (received.length < next) return undefined;
-    if (size === 0) return Buffer.concat(parts).toString("utf8");
     parts.push(received.subarray(lineEnd + 2, lineEnd + 2 + size));
     at = next;
   }

@@ -1,4 +1,4 @@
-import { seededRandom } from "../measure/random.ts";
+import { seededRandom } from "../policy/seeded-random.ts";
 
 /**
  * Send times of a Poisson process, in milliseconds from the start, fixed before the run: a slow system cannot slow
