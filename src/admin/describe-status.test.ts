@@ -26,6 +26,7 @@ const STATUS: NodeStatus = {
   uptimeMs: 200_000,
   ready: false,
   reason: "m1 has 0 of 1 replicas",
+  troubles: [],
   revision: 3,
   applications: [
     {

@@ -14,6 +14,7 @@ export function describeStatus(status: NodeStatus, paint: Paint = PLAIN): string
   const name = names.join(", ") || "no application";
   const ready = status.ready ? paint("good", "ready") : paint("bad", `not ready: ${oneLine(status.reason)}`);
   const lines = [`${name}, ${ready}; node ${status.pid}, up ${upFor(status.uptimeMs)}`];
+  for (const trouble of status.troubles) lines.push(paint("bad", oneLine(trouble)));
   for (const application of applications) lines.push("", ...describeApplication(application, paint));
   lines.push("", paint("heading", "executors"), ...table(executors.map(executorCells), paint));
   const ran = batches.filter(({ calls: batched, queuedCalls }) => batched + queuedCalls > 0);

@@ -127,6 +127,12 @@ export const nodeStatus = z
     uptimeMs: ms(),
     ready: z.boolean(),
     reason: z.string().describe("Why it is not ready; empty when it is."),
+    troubles: z
+      .array(z.string())
+      .readonly()
+      .describe(
+        "What keeps it from reading the desired state or from noting something there; what is served goes on.",
+      ),
     revision: count().describe(
       "Of the desired state that it acts upon; a change is seen a moment after it is stored.",
     ),

@@ -112,4 +112,5 @@ export function tellVersion(event: ControllerEvent): void {
     );
     say(`${event.application}: requests go to ${shares.join(", ") || "nobody"}`);
   } else if (event.type === "controller-failed") say(event.reason);
+  else if (event.type === "controller-recovered") say(`that is over: ${event.reason}`);
 }

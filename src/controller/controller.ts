@@ -14,8 +14,9 @@ import {
 } from "../policy/desired-state.ts";
 import { type Action, type ReconcileLimits, reconcile, type WantedApplication } from "../policy/reconcile.ts";
 import { type ApplicationView, viewApplication } from "./application-view.ts";
+import { ControllerTroubles } from "./controller-troubles.ts";
 import { optionsKey, versionKey } from "./definition-keys.ts";
-import { noteRollback } from "./note-rollback.ts";
+import { type GivenUp, noteRollback } from "./note-rollback.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 import { RunningApplication } from "./running-application.ts";
 import { RunningVersion } from "./running-version.ts";
@@ -61,6 +62,9 @@ export class Controller<V extends HostedRunner> {
   readonly #turns = new OneAtATime();
   readonly #started = Promise.withResolvers<void>();
   readonly #told = new Map<string, string>();
+  readonly #troubles: ControllerTroubles;
+  /** Of applications: what is to be noted in the desired state, as soon as that can be written. */
+  readonly #unnoted = new Map<string, GivenUp>();
   #desired: DesiredState = EMPTY_STATE;
   #hasRead = false;
   #isPassDue = false;
@@ -72,6 +76,7 @@ export class Controller<V extends HostedRunner> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
+    this.#troubles = new ControllerTroubles(options.onEvent);
     this.#started.promise.catch(() => {});
   }
 
@@ -126,6 +131,11 @@ export class Controller<V extends HostedRunner> {
     return this.#desired.revision;
   }
 
+  /** What keeps it from its work now, for people. */
+  get troubles(): string[] {
+    return this.#troubles.reasons;
+  }
+
   applications(): ApplicationView[] {
     const names = new Set([
       ...this.#desired.applications.map(({ name }) => name),
@@ -170,12 +180,11 @@ export class Controller<V extends HostedRunner> {
         for (const action of actions) this.#carryOut(action);
       }
       await this.#rememberServed();
+      await this.#noteRollbacks();
+      this.#troubles.over("pass");
     } catch (thrown) {
       // A defect: what is served goes on, and the next tick tries again.
-      this.#options.onEvent({
-        type: "controller-failed",
-        reason: TuttiError.from(thrown, "Internal").message,
-      });
+      this.#troubles.began("pass", thrown, "Internal");
     }
     this.#tell();
     this.#settleStart();
@@ -188,11 +197,10 @@ export class Controller<V extends HostedRunner> {
   async #readDesired(): Promise<void> {
     try {
       this.#desired = await this.#options.store.read();
-      this.#tellOnce("store", { type: "controller-failed", reason: "" }, true);
+      this.#troubles.over("read");
     } catch (thrown) {
       // The last that was read goes on to hold.
-      const { message: reason } = TuttiError.from(thrown, "StoreFailed");
-      this.#tellOnce("store", { type: "controller-failed", reason });
+      this.#troubles.began("read", thrown, "StoreFailed");
     }
     for (const [name, { rejected, lastServed }] of this.#applications) {
       const desired = this.#desired.applications.find((one) => one.name === name);
@@ -409,16 +417,22 @@ export class Controller<V extends HostedRunner> {
     if (version !== undefined) this.#tellVersion(application, version, "given-up", reason);
     const { name } = application;
     const label = version?.label ?? "";
-    void noteRollback(this.#options.store, {
-      name,
-      key,
-      backTo,
-      reason: `${label} was given up: ${reason}`,
-    }).then(
-      () => this.trigger(),
-      // What was given up stays so as long as the node runs; the store's failure is told when it is read.
-      () => {},
-    );
+    this.#unnoted.set(name, { name, key, backTo, reason: `${label} was given up: ${reason}` });
+  }
+
+  /** Until it is noted, what was given up stays so as long as the node runs. */
+  async #noteRollbacks(): Promise<void> {
+    for (const givenUp of [...this.#unnoted.values()]) {
+      try {
+        await noteRollback(this.#options.store, givenUp);
+      } catch (thrown) {
+        const isGone = TuttiError.from(thrown, "StoreFailed").code === "NotFound";
+        if (!isGone) return this.#troubles.began("note-rollback", thrown, "StoreFailed");
+      }
+      this.#unnoted.delete(givenUp.name);
+      this.trigger();
+    }
+    this.#troubles.over("note-rollback");
   }
 
   /** The definition that is wanted, or the one before it, whichever has this key. */
@@ -472,9 +486,9 @@ export class Controller<V extends HostedRunner> {
     const served = [...this.#applications.values()].flatMap(({ lastServed }) => lastServed ?? []);
     try {
       await this.#options.served?.write(served);
+      this.#troubles.over("note-served");
     } catch (thrown) {
-      const { message: reason } = TuttiError.from(thrown, "StoreFailed");
-      this.#tellOnce("served", { type: "controller-failed", reason });
+      this.#troubles.began("note-served", thrown, "StoreFailed");
     }
   }
 
@@ -509,12 +523,11 @@ export class Controller<V extends HostedRunner> {
     }
   }
 
-  /** @param quietly remember it only. */
-  #tellOnce(about: string, event: ControllerEvent, quietly = false): void {
+  #tellOnce(about: string, event: ControllerEvent): void {
     const text = JSON.stringify(event);
     if (this.#told.get(about) === text) return;
     this.#told.set(about, text);
-    if (!quietly) this.#options.onEvent(event);
+    this.#options.onEvent(event);
   }
 }
 

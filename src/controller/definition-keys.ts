@@ -15,7 +15,9 @@ export function optionsKey({ route, deployments }: ApplicationDefinition): strin
 }
 
 function optionsWith(deployments: ApplicationDefinition["deployments"], effect: "inPlace" | "restart") {
-  return Object.entries(deployments).flatMap(([pattern, overrides]) => {
+  // In whichever order they are written, it is the same.
+  const patterns = Object.entries(deployments).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return patterns.flatMap(([pattern, overrides]) => {
     const entries = Object.entries(overrides).filter(
       ([option]) => OVERRIDE_EFFECTS[option as keyof DeploymentOverrides] === effect,
     );

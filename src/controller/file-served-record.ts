@@ -3,6 +3,7 @@ import path from "node:path";
 import type { ApplicationDefinition } from "../policy/desired-state.ts";
 import { type FileCalls, replaceFile, systemFiles } from "./atomic-file.ts";
 import type { ServedRecord } from "./served-record.ts";
+import { storeFailure } from "./store-failure.ts";
 
 /**
  * What is served, in a file beside the desired state. It is a note and no truth: without it a node begins with what is wanted, so one
@@ -31,10 +32,15 @@ export class FileServedRecord implements ServedRecord {
     }
   }
 
+  /** @throws TuttiError `StoreFull` or `StoreFailed`. */
   async write(served: readonly ApplicationDefinition[]): Promise<void> {
     const text = `${JSON.stringify(served, undefined, 2)}\n`;
     if (text === this.#written) return;
-    await replaceFile(this.#file, Buffer.from(text), this.#files);
+    try {
+      await replaceFile(this.#file, Buffer.from(text), this.#files);
+    } catch (thrown) {
+      throw storeFailure(this.#file, "written", thrown);
+    }
     this.#written = text;
   }
 }

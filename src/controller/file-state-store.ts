@@ -6,8 +6,7 @@ import { type DesiredApplication, type DesiredState, EMPTY_STATE } from "../poli
 import { type FileCalls, replaceFile, systemFiles } from "./atomic-file.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { damaged, decodeState, encodeState, MAX_STATE_BYTES } from "./state-file.ts";
-
-const NO_SPACE: readonly unknown[] = ["ENOSPC", "EDQUOT", "EFBIG"];
+import { codeOf, storeFailure } from "./store-failure.ts";
 
 /**
  * The desired state in a file of a directory that no other node has. What is on the disk is the truth: each read reads it.
@@ -89,7 +88,7 @@ export class FileStateStore implements StateStore {
     try {
       await replaceFile(this.#file, bytes, this.#files);
     } catch (thrown) {
-      throw this.#failed("written", thrown);
+      throw storeFailure(this.#file, "written", thrown);
     }
     const state = await this.read();
     for (const listener of this.#listeners) listener();
@@ -105,19 +104,7 @@ export class FileStateStore implements StateStore {
     } catch (thrown) {
       if (thrown instanceof TuttiError) throw thrown;
       if (codeOf(thrown) === "ENOENT") return undefined;
-      throw this.#failed("read", thrown);
+      throw storeFailure(this.#file, "read", thrown);
     }
   }
-
-  #failed(what: "read" | "written", thrown: unknown): TuttiError {
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    const code = NO_SPACE.includes(codeOf(thrown)) ? "StoreFull" : "StoreFailed";
-    return new TuttiError(code, `${this.#file} could not be ${what}: ${why}`, {
-      started: "no",
-      cause: thrown,
-    });
-  }
 }
-
-const codeOf = (thrown: unknown): unknown =>
-  thrown instanceof Error && "code" in thrown ? thrown.code : undefined;

@@ -33,7 +33,10 @@ function targetOf({ history }: DesiredApplication, backTo: string | undefined): 
   if (latest === undefined) return undefined;
   if (backTo === undefined || versionKey(latest) === backTo) return "previous";
   const earlier = history.find((definition) => versionKey(definition) === backTo);
-  return earlier?.version === undefined ? undefined : { version: earlier.version };
+  const { version } = earlier ?? {};
+  // The latest of that name is what it would mean: versions may differ in their options alone.
+  const isClear = history.find((definition) => definition.version === version) === earlier;
+  return version === undefined || !isClear ? undefined : { version };
 }
 
 /**

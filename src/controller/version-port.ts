@@ -33,5 +33,5 @@ export interface ServedShare<V extends HostedRunner> {
 /** What happens to applications and their versions, for those who watch. */
 export type ControllerEvent = Extract<
   NodeEvent,
-  { readonly type: "version" | "traffic" | "application" | "controller-failed" }
+  { readonly type: "version" | "traffic" | "application" | "controller-failed" | "controller-recovered" }
 >;

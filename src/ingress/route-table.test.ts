@@ -114,6 +114,19 @@ describe("the route table", () => {
     expect(served(table, "GET", "*")).toBe("not-found");
   });
 
+  test("two versions of one name and label are served side by side: their options may differ", () => {
+    const version = { ...application("/a", "GET /"), serving: { target: NOBODY, weight: 0.5 } };
+    const drawn = [0.2, 0.9].map((random) => {
+      const match = compile([version, { ...version }], () => random).find("GET", "/a");
+      return match.kind === "route" ? match.application : match.kind;
+    });
+    expect(drawn).toEqual([
+      expect.objectContaining({ prefix: "/a" }),
+      expect.objectContaining({ prefix: "/a" }),
+    ]);
+    expect(drawn[0]).not.toBe(drawn[1]);
+  });
+
   test.each([
     [
       "two routes of one shape",

@@ -53,13 +53,13 @@ export class RouteTable {
     random: () => number = Math.random,
   ): RouteTable {
     const places = new Map<string, Place>();
-    const versions = new Set<string>();
+    const names = new Set<string>();
     for (const spec of specs) {
       const application = compileApplication(spec, target);
-      const version = spec.serving === undefined ? spec.name : `${spec.name} ${spec.version}`;
-      if (versions.has(version))
-        throw new TuttiError("DuplicateName", `two applications have the name "${version}"`);
-      versions.add(version);
+      // Versions that say who serves them may share a name, and their label too: their options alone may differ.
+      if (spec.serving === undefined && names.has(spec.name))
+        throw new TuttiError("DuplicateName", `two applications have the name "${spec.name}"`);
+      names.add(spec.name);
       const reserved = RESERVED.find((path) => spec.route === path || spec.route.startsWith(`${path}/`));
       if (reserved !== undefined) {
         throw new TuttiError(

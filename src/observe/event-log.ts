@@ -70,6 +70,8 @@ export type NodeEvent =
       readonly reason: string;
     }
   | { readonly type: "controller-failed"; readonly reason: string }
+  /** What it had failed at is done, or can be done, again. */
+  | { readonly type: "controller-recovered"; readonly reason: string }
   | { readonly type: "node"; readonly ready: boolean; readonly reason: string };
 
 export interface LoggedEvent {

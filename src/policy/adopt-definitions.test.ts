@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { definitions, desiredApplications } from "../../test/policy/definitions.ts";
 import { adoptDefinitions, definitionOf } from "./adopt-definitions.ts";
 import { type ApplicationDefinition, DEFAULT_TRAFFIC, MAX_HISTORY } from "./desired-state.ts";
-import { isSameCode, isSameDefinition, preview } from "./preview.ts";
+import { isSameDefinition, isSameVersion, preview } from "./preview.ts";
 
 const version = (version: string, replicas = 1): ApplicationDefinition => ({
   name: "offers",
@@ -43,9 +43,9 @@ describe("definitions that are adopted", () => {
           if (old === undefined) expect(one.history).toEqual([]);
           else if (!isSameDefinition(old, one)) {
             expect(one.rollback).toBeUndefined();
-            const isKept = old.rollback === undefined && !isSameCode(old, one);
+            const isKept = old.rollback === undefined && !isSameVersion(old, one);
             if (isKept) expect(one.history[0]).toEqual(definitionOf(old));
-            for (const past of one.history) expect(isSameCode(past, one)).toBe(false);
+            for (const past of one.history) expect(isSameVersion(past, one)).toBe(false);
           }
         }
       }),
@@ -59,6 +59,14 @@ describe("definitions that are adopted", () => {
     expect(there[0]?.history).toHaveLength(MAX_HISTORY);
     there = adoptDefinitions(there, [version("v13")]);
     expect(versionsOf(there[0]?.history)).toEqual([14, 12, 11, 10, 9, 8, 7, 6, 5, 4].map((i) => `v${i}`));
+  });
+
+  it("remember what had other options for which replicas are made anew: it is another version", () => {
+    const first = adoptDefinitions([], [version("v1")]);
+    const compute = { ...version("v1"), deployments: { "*": { replicas: 1, compute: true } } };
+    const second = adoptDefinitions(first, [compute]);
+    expect(second[0]?.history).toEqual([version("v1")]);
+    expect(adoptDefinitions(second, [version("v1", 3)])[0]?.history).toEqual([compute]);
   });
 
   it("do not remember what only other options had, nor what was rolled back", () => {

@@ -1,12 +1,12 @@
 import { type ApplicationDefinition, type DesiredApplication, MAX_HISTORY } from "./desired-state.ts";
-import { isSameCode, isSameDefinition } from "./preview.ts";
+import { isSameDefinition, isSameVersion } from "./preview.ts";
 
 /**
  * What a node notes beside the definitions that people now want:
  *
  * - **AD1** A definition that is as it was stays as it is, rolled back or not.
  * - **AD2** One that is not is tried: its rollback is gone.
- * - **AD3** When its code is other code, the definition before is remembered, unless that was rolled back: nobody wants
+ * - **AD3** When it is another version, the definition before is remembered, unless that was rolled back: nobody wants
  *   to go back to what has failed.
  */
 export function adoptDefinitions(
@@ -24,11 +24,11 @@ export function adoptDefinitions(
 function adopt(old: DesiredApplication, definition: ApplicationDefinition): DesiredApplication {
   if (isSameDefinition(old, definition)) return old;
   const { rollback, history, ...left } = old;
-  const isWorthIt = rollback === undefined && !isSameCode(left, definition);
-  const remembered = isWorthIt ? [left, ...history.filter((past) => !isSameCode(past, left))] : history;
+  const isWorthIt = rollback === undefined && !isSameVersion(left, definition);
+  const remembered = isWorthIt ? [left, ...history.filter((past) => !isSameVersion(past, left))] : history;
   return {
     ...definition,
-    history: remembered.filter((past) => !isSameCode(past, definition)).slice(0, MAX_HISTORY),
+    history: remembered.filter((past) => !isSameVersion(past, definition)).slice(0, MAX_HISTORY),
   };
 }
 

@@ -3,7 +3,8 @@
  * that has a default is resolved before it comes here; durations and weights are checked.
  *
  * An application is what people define and what the node notes beside it. Other code (`module`, `args`, `version`) is
- * another *version*, brought by a rollout; other options of deployments are changes in place.
+ * another *version*, brought by a rollout, and so are options for which replicas are made anew; other options of
+ * deployments are changes in place.
  */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -38,7 +39,7 @@ export interface ApplicationDefinition {
 export interface DesiredApplication extends ApplicationDefinition {
   /** Set: what is to run is not this definition but an earlier one. A change by people takes it away. */
   readonly rollback?: Rollback;
-  /** Earlier definitions with other code, the latest first; what a rollback goes back to. At most `MAX_HISTORY`. */
+  /** Earlier definitions of other versions, the latest first; what a rollback goes back to. At most `MAX_HISTORY`. */
   readonly history: readonly ApplicationDefinition[];
 }
 

@@ -47,13 +47,20 @@ export type Change =
 
 export type OptionName = keyof typeof OVERRIDE_EFFECTS;
 
-/** What makes a version: any of it being another makes another one. */
+/** What a version is made of, beside the options for which replicas are made anew. */
 export type Code = Pick<ApplicationDefinition, "module" | "args" | "version">;
 
 const OPTION_NAMES = Object.keys(OVERRIDE_EFFECTS) as readonly OptionName[];
 
 export function isSameCode(a: Code, b: Code): boolean {
   return a.module === b.module && a.version === b.version && equalJson(a.args, b.args);
+}
+
+/** Whether two definitions of one application are of one version: nothing of them differs for which replicas are made anew. */
+export function isSameVersion(a: ApplicationDefinition, b: ApplicationDefinition): boolean {
+  return changesOf(a, b).every(
+    (change) => change.kind !== "version" && (change.kind !== "option" || change.effect === "inPlace"),
+  );
 }
 
 /** Whether two definitions are one, whatever the order of their keys. */

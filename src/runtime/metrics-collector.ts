@@ -76,11 +76,7 @@ export class MetricsCollector {
       uptimeMs: nowMs - this.#startedAtMs,
       ready: readiness().ready,
       applications: views.map(({ name, status }) => ({ application: name, status })),
-      versions: views.flatMap(({ name, versions }) =>
-        versions
-          .filter(({ weight }) => weight > 0)
-          .map(({ version, weight }) => ({ application: name, version, weight })),
-      ),
+      versions: views.flatMap(versionsOf),
       deployments: deploymentsOf(views),
       edge: ingress(),
       routes: routes(),
@@ -131,6 +127,14 @@ export class MetricsCollector {
       answerMs: answer?.tookMs,
     };
   }
+}
+
+/** Those that get requests; what differs in options alone is of one name. */
+function versionsOf({ name: application, versions }: ApplicationView): NodeMetrics["versions"] {
+  const weights = new Map<string, number>();
+  for (const { version, weight } of versions)
+    if (weight > 0) weights.set(version, (weights.get(version) ?? 0) + weight);
+  return [...weights].map(([version, weight]) => ({ application, version, weight }));
 }
 
 /** Of the versions that get requests; those of one name are told together. */

@@ -28,7 +28,7 @@ import type { VersionRouters } from "./version-routers.ts";
 
 export interface NodeObserverParts {
   readonly runner: NodeRunner;
-  readonly controller: Pick<Controller<HostedVersion>, "applications" | "revision">;
+  readonly controller: Pick<Controller<HostedVersion>, "applications" | "revision" | "troubles">;
   /** Of this process. */
   readonly router: Pick<VersionRouters, "counts" | "counters">;
   readonly recorder: RequestRecorder;
@@ -88,6 +88,7 @@ export class NodeObserver implements AdminSource {
       pid: process.pid,
       uptimeMs: clock.now() - this.#startedAtMs,
       ...this.readiness(),
+      troubles: controller.troubles,
       revision: controller.revision,
       applications: controller.applications().map((one) => this.#application(one, slots)),
       executors: slots.map(executorReport),

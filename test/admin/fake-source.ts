@@ -10,6 +10,7 @@ export const STATUS: NodeStatus = {
   uptimeMs: 1000,
   ready: true,
   reason: "",
+  troubles: [],
   revision: 0,
   applications: [],
   executors: [],

@@ -1,4 +1,6 @@
+import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rollBack } from "../../src/controller/note-rollback.ts";
 import type { Traffic } from "../../src/policy/desired-state.ts";
 import { OpenLoopLoad } from "../support/open-loop-load.ts";
 import { definition, StateNode } from "../support/state-node.ts";
@@ -120,6 +122,29 @@ describe("a version that cannot be started", () => {
     await node.serves("v2");
   });
 
+  it.each([
+    ["never ends", "hangs"],
+    ["blocks its process", "loops"],
+  ])("since its constructor %s never takes a request, and is given up by name", async (_, fault) => {
+    await using node = await StateNode.start({ loadingTimeoutMs: 3000 });
+    await node.deploy(version("v1"));
+    await node.serves("v1");
+    await node.deploy(version("v2", { args: { fault } }));
+    const failed = await waitFor(
+      () => node.view()?.versions.find((one) => one.version === "v2" && one.phase.kind === "failed"),
+      { what: "v2 to fail", timeoutMs: 20_000 },
+    );
+    // The process does not say which of those that it was to host has kept it.
+    expect(failed.phase).toMatchObject({ reason: expect.stringContaining("which was to host") });
+    expect(failed.phase).toMatchObject({ reason: expect.stringContaining("Stock") });
+    expect(await buy(node)).toMatchObject({ version: "v1" });
+    const noted = async () => (await node.desired())?.rollback;
+    const rollback = await waitFor(noted, { what: "the rollback", timeoutMs: 40_000 });
+    expect(rollback.reason).toMatch(/^v2 was given up: .*Stock/);
+    await node.serves("v1");
+    expect(node.events.filter((event) => event.type === "traffic")).toHaveLength(1);
+  });
+
   it("with nothing before it says so, and is tried for ever", async () => {
     await using node = await StateNode.start();
     await node.deploy(version("v1", { args: { fault: "throws" } }));
@@ -237,6 +262,54 @@ describe("a change of options", () => {
     expect((await buy(node)).stock.shelf).toBe("oak");
     await node.deploy(options({ deployments: { Stock: { userConfig: { shelf: "elm" } } } }));
     await waitFor(async () => (await buy(node)).stock.shelf === "elm", { what: "the next one" });
+  });
+});
+
+describe("a change of options for which replicas are made anew", () => {
+  const compute = { deployments: { Shop: { compute: true } } };
+
+  it("is another version of the same name, and can be gone back from", async () => {
+    await using node = await StateNode.start();
+    await node.deploy(version("v1"));
+    await node.serves("v1");
+    const before = await buy(node);
+    expect(before.pid).toBe(before.stock.pid);
+    await node.deploy(version("v1", compute));
+    // An executor of its own.
+    await waitFor(async () => (await buy(node)).pid !== (await buy(node)).stock.pid, { what: "the change" });
+    await node.serves("v1");
+    expect((await node.desired())?.history).toEqual([version("v1")]);
+    await rollBack(node.store, "shop", { to: "previous", reason: "too many processes" });
+    const isBack = async () => {
+      const after = await buy(node);
+      return after.pid === after.stock.pid && after.pid !== before.pid;
+    };
+    await waitFor(isBack, { what: "the way back", timeoutMs: 20_000 });
+    await node.serves("v1");
+    expect(node.view()?.reason).toBe("rolled back: too many processes");
+  });
+
+  it("that cannot be started is taken back by itself, with the reason, and can be tried again", async () => {
+    await using node = await StateNode.start();
+    await node.deploy(version("v1"));
+    await node.serves("v1");
+    const before = await buy(node);
+    const shut = folder.write("shut", "");
+    await node.deploy(version("v1", compute));
+    const noted = async () => (await node.desired())?.rollback;
+    expect(await waitFor(noted, { what: "the rollback", timeoutMs: 30_000 })).toEqual({
+      to: "previous",
+      reason: expect.stringMatching(/^v1 was given up: .*Shop could not be built: the shop is shut/),
+    });
+    await node.serves("v1");
+    expect((await buy(node)).pid).toBe(before.pid);
+    rmSync(shut);
+    await node.deploy(version("v1", { deployments: { Shop: { compute: true, replicas: 2 } } }));
+    const isTaken = async () => (await buy(node)).pid !== before.pid;
+    await waitFor(isTaken, { what: "it to be served", timeoutMs: 20_000 });
+    await node.serves("v1");
+    // What was rolled back is nothing to go back to.
+    expect((await node.desired())?.history).toEqual([version("v1")]);
   });
 });
 

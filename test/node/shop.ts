@@ -3,6 +3,7 @@ import type { TempFolder } from "../support/temp-folder.ts";
 
 /** Two classes and a model. What it is told to do by `args` and `userConfig` is what tests need of a version. */
 const SHOP = `
+import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { application, context, deployment, onnxModel, Tensor } from "tutti";
 
@@ -20,12 +21,24 @@ class Stock {
   }
   shelf() { return { shelf: this.#shelf, version: context().applicationVersion, pid: process.pid }; }
 }
+class StuckStock extends Stock {
+  static create() { return new Promise(() => {}); }
+}
+class LoopingStock extends Stock {
+  constructor() {
+    super();
+    for (;;);
+  }
+}
 class SickStock extends Stock {
   fault = "sick";
 }
 class Shop {
   #stock; #model; #fault;
-  constructor(stock, model, fault) { this.#stock = stock; this.#model = model; this.#fault = fault; }
+  constructor(stock, model, fault) {
+    if (existsSync(import.meta.dirname + "/shut")) throw new Error("the shop is shut");
+    this.#stock = stock; this.#model = model; this.#fault = fault;
+  }
   async buy(_, { query }) {
     if (this.#fault === "fails") throw new Error("a bug");
     if (this.#fault === "slow") await delay(100);
@@ -47,7 +60,7 @@ export default ({ fault, model = "model.onnx", route = "/" } = {}) => applicatio
   route,
   deadlineMs: 10000,
   ingress: deployment(Shop, { maxOngoingRequests: 300 }).bind(
-    deployment(fault === "sick" ? SickStock : Stock, { name: "Stock" }).bind(fault),
+    deployment({ sick: SickStock, hangs: StuckStock, loops: LoopingStock }[fault] ?? Stock, { name: "Stock" }).bind(fault),
     onnxModel({ name: "model", path: model }),
     fault,
   ),
