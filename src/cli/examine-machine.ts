@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { availableParallelism, getPriority, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { mayRaiseTo, ownFacts } from "../executor/may-raise.ts";
 import { resolveIngressOptions } from "../ingress/ingress-options.ts";
 import { loadOnnxRuntime } from "../onnx/load-onnx-runtime.ts";
 import { type Finding, fail, ok } from "./finding.ts";
@@ -13,6 +14,7 @@ import {
   judgeOpenFiles,
   judgePlatform,
   judgePort,
+  judgePriority,
   judgeTemporaryFolder,
 } from "./judge-machine.ts";
 
@@ -32,6 +34,7 @@ export async function* examineMachine(ports: Ports): AsyncGenerator<Finding> {
   yield judgeCores(availableParallelism(), await coreQuota());
   yield memory();
   yield openFiles();
+  yield judgePriority(mayRaiseTo(getPriority(), ownFacts()));
   yield await temporaryFolder();
   yield await port("http port", ports.host, ports.port, "--port");
   yield await port("admin port", ports.adminHost, ports.adminPort, "--admin-port");

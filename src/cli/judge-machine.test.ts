@@ -7,6 +7,7 @@ import {
   judgeOpenFiles,
   judgePlatform,
   judgePort,
+  judgePriority,
   judgeTemporaryFolder,
 } from "./judge-machine.ts";
 
@@ -50,6 +51,11 @@ describe("the doctor's judgement", () => {
     );
     expect(judgeOpenFiles(1024, 1_048_576, 10_000).advice).toContain("ulimit -n 10256");
     expect(judgeOpenFiles(1024, 4096, 10_000).advice).toContain("the system's limit raised to 10256");
+  });
+
+  it("of priorities is that all works without, and what would be better", () => {
+    expect(verdict(judgePriority(true))).toEqual(["ok", false]);
+    expect(verdict(judgePriority(false))).toEqual(["warn", true]);
   });
 
   it("of the temporary folder is by whether sockets can be made there", () => {

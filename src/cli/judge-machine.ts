@@ -74,6 +74,16 @@ export function judgeOpenFiles(soft: number, hard: number, maxConnections: numbe
   return warn("open files", found, `${maxConnections} clients may connect: ${advice}`);
 }
 
+/** @param mayRaise whether a process that was started in the background can be brought back from there. */
+export function judgePriority(mayRaise: boolean): Finding {
+  if (mayRaise) return ok("priority", "what is started can wait for what serves");
+  return warn(
+    "priority",
+    "this user may not raise a priority again: what is started takes processor time from what serves",
+    "have a limit of 20 set for it (ulimit -e 20; systemd: LimitNICE=+0), or give it CAP_SYS_NICE",
+  );
+}
+
 export function judgeTemporaryFolder(folder: string, failure: string | undefined): Finding {
   if (failure !== undefined) {
     return fail(

@@ -1,16 +1,17 @@
 import { readdirSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
+import { mayRaiseTo, ownFacts } from "./may-raise.ts";
 
 /** The lowest priority there is: such a process runs when nobody else wants to. */
 const IDLE_NICENESS = 19;
 
 /**
  * Lets processes begin in the background, so that starting them does not slow those that serve. For that they must be brought back
- * to the front, which not every user may do: who may not has all of them begin like any other.
+ * to the front, which not every user may do: who may not has all of them begin like any other, and that is known before.
  */
 export class Background {
   readonly #niceness = getPriority();
-  #mayRaise = true;
+  #mayRaise = mayRaiseTo(this.#niceness, ownFacts());
 
   get isPossible(): boolean {
     return this.#mayRaise;

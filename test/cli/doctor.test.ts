@@ -22,6 +22,7 @@ describe("tutti doctor", () => {
       "cores",
       "memory",
       "open files",
+      "priority",
       "temporary folder",
       "http port",
       "admin port",
