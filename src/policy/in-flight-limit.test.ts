@@ -272,6 +272,17 @@ describe("what ends by its deadline", () => {
     expect(state.limit).toBeLessThan(OPTIONS.maxInFlight);
   });
 
+  it("says nothing where their own work takes nearly all of their time: a store that is slow", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 60; i++) {
+      for (let k = 0; k < 60; k++) endedInWindow(state, OPTIONS, "expired", 150, nowMs);
+      nowMs = pass(state, { waitMs: 30, workMs: 1450, ended: 20, inFlight: 170 }, nowMs);
+    }
+    expect(state.isCut).toBe(false);
+    expect(state.limit).toBe(400);
+  });
+
   it("says nothing where those who were answered did not wait", () => {
     const { state } = windows(60, 30, 2, 300);
     expect(state.waitMs).toBeLessThan(3);

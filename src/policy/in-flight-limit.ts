@@ -76,9 +76,13 @@ const LONGEST_TO_JUDGE_MS = 5000;
 /** All waited when all but this share of those who ended waited for that share of what is allowed. */
 const SHARE_THAT_WAITS_LEAST = 0.1;
 const WAITED_SHARE = 0.5;
-/** Where some expire in a queue and some are answered, the longest waits of these are between half and all of what was left. */
+/**
+ * Where some expire in a queue and some are answered, the longest waits of these are between half and all of what their work left
+ * them; and much of all their time, or it is the work that they expire of.
+ */
 const SHARE_THAT_WAITS_MOST = 0.05;
 const SHARE_OF_LEFT = 0.5;
+const SHARE_OF_ALL = 0.2;
 /** The request that just misses a batch waits for it, and then in its own: twice what it waits alone. */
 const TIMES_ALONE = 2;
 /** A wait beyond this share of the deadline leaves too little for the rest. */
@@ -182,7 +186,8 @@ function learnAnswered(state: InFlightLimit, options: LimitOptions, answeredMs: 
   state.timeoutMs = timeoutSumMs / waits.total;
   state.workMs = workSumMs / waits.total;
   const longestMs = waitQuantileMs(waits, 1 - SHARE_THAT_WAITS_MOST);
-  state.isCut = longestMs > SHARE_OF_LEFT * (state.timeoutMs - state.workMs);
+  const { timeoutMs, workMs } = state;
+  state.isCut = longestMs > Math.max(SHARE_OF_LEFT * (timeoutMs - workMs), SHARE_OF_ALL * timeoutMs);
 }
 
 /** Those who expired waited longest; when they are the half, for all their time. */
@@ -213,6 +218,7 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
       elapsedMs,
       perMs,
       peakInFlight: window.peakInFlight,
+      samples: window.waits.total + (areCutOff ? window.expired : 0),
       waitMs: state.waitMs,
       allowedMs,
       allWaited:

@@ -14,6 +14,7 @@ const LATE: LateWindow = {
   elapsedMs: 150,
   perMs: 2,
   peakInFlight: 300,
+  samples: 40,
   waitMs: 100,
   allowedMs: 40,
   allWaited: false,
@@ -68,6 +69,11 @@ describe("whether a queue stands", () => {
     expect(standsAfterMs(queueAfter(0, 0), () => ({ perMs: 0.1, waitMs: 200 }))).toBeUndefined();
   });
 
+  it("takes more than a few for that: with little traffic a window has one or two", () => {
+    const few = { perMs: 0.1, allWaited: true, waitMs: 200 };
+    expect(standsAfterMs(queueAfter(0, 0), () => ({ ...few, samples: 4 }))).toBe(15 * 150);
+  });
+
   it("begins anew after a window in which the wait was short, or not everybody's long", () => {
     const queue = queueAfter(10_000, 2);
     for (let i = 0; i < 2; i++) noteLongWait(queue, LATE);
@@ -86,6 +92,7 @@ describe("whether a queue stands", () => {
       elapsedMs: fc.integer({ min: 100, max: 300 }),
       perMs: fc.double({ min: 0.01, max: 4, noNaN: true }),
       peakInFlight: fc.integer({ min: 1, max: 1000 }),
+      samples: fc.integer({ min: 1, max: 500 }),
       waitMs: fc.double({ min: 41, max: 2000, noNaN: true }),
       allWaited: fc.boolean(),
       isHopeless: fc.boolean(),

@@ -16,6 +16,7 @@ export interface StandingQueue {
   /** Of these the last ones, in which even those who waited least waited long. */
   allWaitedWindows: number;
   allWaitedMs: number;
+  allWaitedSamples: number;
   /** The most that was carried in a window, slowly forgotten, and how many have been altogether. */
   bestPerMs: number;
   carried: number;
@@ -26,6 +27,8 @@ export interface LateWindow {
   readonly elapsedMs: number;
   readonly perMs: number;
   readonly peakInFlight: number;
+  /** How many it was learned of. */
+  readonly samples: number;
   /** The median wait. */
   readonly waitMs: number;
   readonly allowedMs: number;
@@ -43,8 +46,9 @@ const STEADY_WINDOWS = 3;
 const STEADY_MS = 300;
 const STEADY_PEAK_SHARE = 0.9;
 const FULL_SHARE = 0.7;
-/** Else by its length alone: a queue of some times what is allowed, or that most expire in, is deep. */
+/** Else by its length alone, seen by so many: a queue of some times what is allowed, or that most expire in, is deep. */
 const STANDING_WINDOWS = 3;
+const STANDING_SAMPLES = 60;
 const DEEP_TIMES = 4;
 const DEEP_STANDS_MS = 1000;
 /** A process whose code is not compiled yet is so far behind for about two seconds. */
@@ -56,6 +60,7 @@ export const emptyQueue = (): StandingQueue => ({
   firstPeak: 0,
   allWaitedWindows: 0,
   allWaitedMs: 0,
+  allWaitedSamples: 0,
   bestPerMs: 0,
   carried: 0,
 });
@@ -69,24 +74,38 @@ export function noteCarried(queue: StandingQueue, ended: number, perMs: number):
 export function noteShortWait(queue: StandingQueue): void {
   queue.windows = 0;
   queue.lastedMs = 0;
-  queue.allWaitedWindows = 0;
-  queue.allWaitedMs = 0;
+  forgetWhoWaited(queue);
 }
 
-export function noteLongWait(queue: StandingQueue, { elapsedMs, peakInFlight, allWaited }: LateWindow): void {
-  if (queue.windows === 0) queue.firstPeak = peakInFlight;
+export function noteLongWait(queue: StandingQueue, late: LateWindow): void {
+  if (queue.windows === 0) queue.firstPeak = late.peakInFlight;
   queue.windows += 1;
-  queue.lastedMs += elapsedMs;
-  queue.allWaitedWindows = allWaited ? queue.allWaitedWindows + 1 : 0;
-  queue.allWaitedMs = allWaited ? queue.allWaitedMs + elapsedMs : 0;
+  queue.lastedMs += late.elapsedMs;
+  if (!late.allWaited) {
+    forgetWhoWaited(queue);
+    return;
+  }
+  queue.allWaitedWindows += 1;
+  queue.allWaitedMs += late.elapsedMs;
+  queue.allWaitedSamples += late.samples;
+}
+
+function forgetWhoWaited(queue: StandingQueue): void {
+  queue.allWaitedWindows = 0;
+  queue.allWaitedMs = 0;
+  queue.allWaitedSamples = 0;
 }
 
 /** @param late the last window; `noteLongWait` has been told of it. */
 export function stands(queue: StandingQueue, late: LateWindow): boolean {
-  const { windows, lastedMs, allWaitedWindows, allWaitedMs } = queue;
+  const { windows, lastedMs, allWaitedWindows, allWaitedMs, allWaitedSamples } = queue;
   if (windows >= STEADY_WINDOWS && lastedMs >= STEADY_MS && isSteady(queue, late)) return true;
   const isDeep = late.isHopeless || late.waitMs > DEEP_TIMES * late.allowedMs;
-  return allWaitedWindows >= STANDING_WINDOWS && allWaitedMs >= (isDeep ? DEEP_STANDS_MS : SHALLOW_STANDS_MS);
+  return (
+    allWaitedWindows >= STANDING_WINDOWS &&
+    allWaitedSamples >= STANDING_SAMPLES &&
+    allWaitedMs >= (isDeep ? DEEP_STANDS_MS : SHALLOW_STANDS_MS)
+  );
 }
 
 function isSteady({ carried, bestPerMs, firstPeak }: StandingQueue, { perMs, peakInFlight }: LateWindow) {
