@@ -104,6 +104,19 @@ describe("the in-flight limit", () => {
     expect(state.limit).toBeLessThan(400);
   });
 
+  it("A2: does not fall for a queue that is gone, however long those who ended had waited", () => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 60; i++) {
+      nowMs += 100;
+      beganInWindow(state, 130);
+      for (let k = 0; k < 30; k++)
+        endedInWindow(state, OPTIONS, { waitMs: 900, latencyMs: 905, timeoutMs: 1500 }, 3, nowMs);
+    }
+    expect(state.queue.allWaitedMs).toBeGreaterThan(3000);
+    expect(state.limit).toBe(400);
+  });
+
   it("A2: two windows are enough while some are refused, and one changes nothing", () => {
     const state = initialLimit(OPTIONS, 0);
     const refuse = (waitMs: number, fromMs: number) => {

@@ -96,6 +96,8 @@ const STEEPEST_FALL = 0.5;
 const STEEPEST_RISE = 1.2;
 /** While some are refused it is about where it should be. */
 const STEEPEST_RISE_REFUSING = 1.1;
+/** With fewer under way than this share of what is carried the queue is gone, and a limit would only meet who comes later. */
+const STILL_THERE_SHARE = 0.5;
 /** From this share on a limit counts as used up. */
 const USED_SHARE = 0.85;
 const ALONE_FORGETTING = 0.1;
@@ -145,7 +147,7 @@ export function endedInWindow(
   }
   const samples = window.waits.total + (state.isCut ? window.expired : 0);
   if (!isOver(elapsedMs, samples, state.waitMs + state.workMs)) return false;
-  moveLimit(state, options, elapsedMs);
+  moveLimit(state, options, elapsedMs, inFlight);
   clearWindow(window, inFlight, nowMs);
   return true;
 }
@@ -196,7 +198,7 @@ function medianWithExpired({ window: { waits, expired }, timeoutMs }: InFlightLi
   return share < 1 ? waitQuantileMs(waits, share) : timeoutMs;
 }
 
-function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: number): void {
+function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: number, inFlight: number): void {
   const { window, queue } = state;
   const answeredMs = waitQuantileMs(window.waits, 0.5);
   learnAnswered(state, options, answeredMs);
@@ -226,8 +228,10 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
       isHopeless: state.waitMs >= timeoutMs,
     };
     noteLongWait(queue, late);
-    if (window.refused ? queue.windows >= 2 : stands(queue, late))
-      fall(state, allowedMs, areCutOff ? perMs : state.carriedPerMs);
+    // Where some come too late, what is let in beyond what the last window carried is work for nothing.
+    const carried = (areCutOff ? perMs : state.carriedPerMs) * (allowedMs + state.workMs);
+    if (window.refused ? queue.windows >= 2 : inFlight >= STILL_THERE_SHARE * carried && stands(queue, late))
+      fall(state, carried);
   } else {
     noteShortWait(queue);
     rise(state, allowedMs);
@@ -243,10 +247,9 @@ function rise(state: InFlightLimit, allowedMs: number): void {
   state.limit = 1 + limit * (1 + (steepest - 1) * Math.max(0, 1 - waitMs / allowedMs));
 }
 
-/** @param carriedPerMs of the last window where some come too late: those let in beyond it are work for nothing. */
-function fall(state: InFlightLimit, allowedMs: number, carriedPerMs: number): void {
-  const { limit, window, workMs } = state;
-  const carried = carriedPerMs * (allowedMs + workMs);
+/** @param carried so many under way are carried at the wait allowed. */
+function fall(state: InFlightLimit, carried: number): void {
+  const { limit, window } = state;
   const lowest = STEEPEST_FALL * Math.min(limit, window.peakInFlight);
   state.limit = Math.min(limit, Math.max(carried, lowest));
 }
