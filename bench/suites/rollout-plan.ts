@@ -1,20 +1,13 @@
+import type { LoadedPlan } from "./loaded-node.ts";
 import type { Effort } from "./offers-plan.ts";
 
-export interface RolloutPlan {
+/** Both windows, without updates and with them, are as long as the updates take. */
+export interface RolloutPlan extends LoadedPlan {
   readonly rounds: number;
   readonly updates: number;
   /** From the beginning of one to that of the next, at least. */
   readonly updateEveryMs: number;
-  readonly ratePerSecond: number;
-  readonly maxConnections: number;
   readonly warmUpMs: number;
-  readonly rampMs: number;
-  /** Without updates. */
-  readonly steadyWindowMs: number;
-  readonly drainMs: number;
-  /** A visit in which other programs used more of the machine than this is taken again, so often at most. */
-  readonly maxDisturbedFraction: number;
-  readonly attempts: number;
 }
 
 export function rolloutPlan(options: {
@@ -30,7 +23,6 @@ export function rolloutPlan(options: {
     maxConnections: 512,
     warmUpMs: 5_000,
     rampMs: 500,
-    steadyWindowMs: isQuick ? 8_000 : 20_000,
     // Longer than the deadline of a request.
     drainMs: 1_700,
     maxDisturbedFraction: 0.05,

@@ -1,23 +1,17 @@
 import type { Fault } from "../stragglers/fault.ts";
+import type { LoadedPlan } from "./loaded-node.ts";
 import type { Effort } from "./offers-plan.ts";
 
-export interface StragglersPlan {
+export interface StragglersPlan extends LoadedPlan {
   readonly rounds: number;
   readonly faults: readonly Fault[];
-  readonly ratePerSecond: number;
-  readonly maxConnections: number;
   readonly warmUpMs: number;
-  readonly rampMs: number;
   /** Without the fault. */
   readonly healthyWindowMs: number;
   /** From the fault on. */
   readonly faultyWindowMs: number;
   /** Latencies are given from the fault on, and from this much later on. */
   readonly settleMs: number;
-  readonly drainMs: number;
-  /** A visit in which other programs used more of the machine than this is taken again, so often at most. */
-  readonly maxDisturbedFraction: number;
-  readonly attempts: number;
 }
 
 export function stragglersPlan(options: {
