@@ -33,6 +33,13 @@ describe("a process in the background", () => {
     expect(getPriority(pid)).toBe(own);
   });
 
+  it("may be left there at its end", () => {
+    const background = new Background();
+    background.leave(child.pid!);
+    expect(getPriority(child.pid!)).toBe(19);
+    expect(background.isPossible).toBe(true);
+  });
+
   it("that has ended is no reason to think that others could not be brought back", async () => {
     const background = new Background();
     const ended = once(child, "exit");

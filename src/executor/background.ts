@@ -26,6 +26,11 @@ export class Background {
     return this.#mayRaise;
   }
 
+  /** It is about to end, and need not be brought back. */
+  leave(pid: number): void {
+    for (const thread of threadsOf(pid)) this.#set(thread, IDLE_NICENESS);
+  }
+
   /** @param more by how much it gives way for good. */
   bringBack(pid: number, more: number): void {
     for (const thread of threadsOf(pid)) this.#set(thread, this.#niceness);

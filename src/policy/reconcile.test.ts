@@ -6,6 +6,7 @@ import {
   type Action,
   type ActualApplication,
   type ActualVersion,
+  LINGER_MS,
   reconcile,
   servingOf,
   type VersionPhase,
@@ -118,7 +119,9 @@ describe("another version", () => {
       is([{ ...version("v1", { kind: "draining", endAtMs: 1000 }), openRequests }, version("v2", READY, 1)]);
     expect(decide(wants("v2"), draining(3), 999)).toEqual([]);
     expect(decide(wants("v2"), draining(3), 1000)).toEqual([{ type: "end", version: "v1" }]);
-    expect(decide(wants("v2"), draining(0), 1)).toEqual([{ type: "end", version: "v1" }]);
+    // Not in the moment in which the other one has got all.
+    expect(decide(wants("v2"), draining(0), LINGER_MS - 1)).toEqual([]);
+    expect(decide(wants("v2"), draining(0), LINGER_MS)).toEqual([{ type: "end", version: "v1" }]);
   });
 
   it("takes all within a second where there are no steps", () => {

@@ -93,6 +93,9 @@ export interface ReconcileLimits {
   readonly drainMs: number;
 }
 
+/** To take a version apart is work, which is not done in the moment in which another has got all requests. */
+export const LINGER_MS = 250;
+
 /**
  * What is to be done so that what is becomes what is wanted. Pure, and level-triggered: it looks at what is, not at what was
  * done before, so that it may be asked at any time, by whoever has started last.
@@ -285,9 +288,11 @@ function letGo(
       return [{ application, type: "end", version }];
     case "ready":
       return [{ application, type: "drain", version, endAtMs: nowMs + drainMs }];
-    case "draining":
-      if (openRequests > 0 && nowMs < phase.endAtMs) return [];
-      return [{ application, type: "end", version }];
+    case "draining": {
+      const { endAtMs } = phase;
+      const isEarly = openRequests > 0 || nowMs < endAtMs - drainMs + LINGER_MS;
+      return isEarly && nowMs < endAtMs ? [] : [{ application, type: "end", version }];
+    }
     case "ending":
       return [];
   }
