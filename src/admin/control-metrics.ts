@@ -78,16 +78,18 @@ export const CONTROL_METRICS: readonly MetricDefinition[] = [
   {
     type: "gauge",
     name: "tutti_deployment_replicas_wanted",
-    labels: ["deployment"],
+    labels: ["application", "deployment"],
     help: "Replicas that there are to be.",
-    read: ({ deployments }) => deployments.map(({ deployment, wanted }) => [{ deployment }, wanted]),
+    read: ({ deployments }) =>
+      deployments.map(({ application, deployment, wanted }) => [{ application, deployment }, wanted]),
   },
   {
     type: "gauge",
     name: "tutti_deployment_replicas_ready",
-    labels: ["deployment"],
+    labels: ["application", "deployment"],
     help: "Replicas that take calls.",
-    read: ({ deployments }) => deployments.map(({ deployment, ready }) => [{ deployment }, ready]),
+    read: ({ deployments }) =>
+      deployments.map(({ application, deployment, ready }) => [{ application, deployment }, ready]),
   },
   {
     type: "gauge",

@@ -73,6 +73,7 @@ const STATUS: NodeStatus = {
   calls: { queue: { expired: 3 }, run: { wasted: 1 } },
   batches: [
     {
+      application: "offers",
       deployment: "m1",
       method: "predict",
       replica: 0,

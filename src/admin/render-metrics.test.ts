@@ -57,6 +57,7 @@ describe("metrics as text", () => {
   it("have sizes of batches with the classes between that did not occur", async () => {
     const batches = [
       {
+        application: "a",
         deployment: "m",
         method: "predict",
         replica: 1,
@@ -76,7 +77,7 @@ describe("metrics as text", () => {
         capRows: 32,
       },
     ];
-    const of = 'deployment="m",method="predict",replica="1"';
+    const of = 'application="a",deployment="m",method="predict",replica="1"';
     expect(await linesOf("tutti_batch_rows_bucket", { batches })).toEqual([
       `tutti_batch_rows_bucket{${of},le="1"} 2`,
       `tutti_batch_rows_bucket{${of},le="2"} 2`,

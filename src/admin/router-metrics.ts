@@ -2,7 +2,7 @@ import { ENDINGS, STAGES } from "../observe/call-counters.ts";
 import type { RoutedCounts } from "../observe/node-metrics.ts";
 import type { MetricDefinition } from "./metric-definition.ts";
 
-const LABELS = ["process", "deployment"];
+const LABELS = ["process", "application", "deployment"];
 
 /** A series for each process that calls a deployment, from its first call on. */
 function routed(
@@ -18,9 +18,10 @@ function routed(
     help,
     read: ({ processes }) =>
       processes.flatMap(({ process, router }) =>
-        router.deployments.map(
-          (counts) => [{ process, deployment: counts.deployment }, read(counts)] as const,
-        ),
+        router.deployments.map((counts) => {
+          const { application, deployment } = counts;
+          return [{ process, application, deployment }, read(counts)] as const;
+        }),
       ),
   };
 }

@@ -3,10 +3,11 @@ import type { BatchMetrics, FeatureCounts } from "../observe/node-metrics.ts";
 import type { Labels, MetricDefinition } from "./metric-definition.ts";
 
 const SECONDS = LATENCY_BOUNDS_MS.map((ms) => ms / 1000);
-const METHOD = ["process", "deployment", "method"];
-const BATCHER = ["deployment", "method", "replica"];
+const METHOD = ["process", "application", "deployment", "method"];
+const BATCHER = ["application", "deployment", "method", "replica"];
 
-const labelsOf = ({ deployment, method, replica }: BatchMetrics): Labels => ({
+const labelsOf = ({ application, deployment, method, replica }: BatchMetrics): Labels => ({
+  application,
   deployment,
   method,
   replica: String(replica),
@@ -46,9 +47,9 @@ export const SERVING_METRICS: readonly MetricDefinition[] = [
     help: "Calls that classes have served; http: stands before methods that answer routes. Outcome failed is a bug or a deadline, not a client's mistake.",
     read: ({ processes }) =>
       processes.flatMap(({ process, methods }) =>
-        methods.flatMap(({ deployment, method, ok, failed }) => [
-          [{ process, deployment, method, outcome: "ok" }, ok] as const,
-          [{ process, deployment, method, outcome: "failed" }, failed] as const,
+        methods.flatMap(({ application, deployment, method, ok, failed }) => [
+          [{ process, application, deployment, method, outcome: "ok" }, ok] as const,
+          [{ process, application, deployment, method, outcome: "failed" }, failed] as const,
         ]),
       ),
   },
@@ -59,8 +60,8 @@ export const SERVING_METRICS: readonly MetricDefinition[] = [
     help: "How long they took, from when the call was accepted.",
     read: ({ processes }) =>
       processes.flatMap(({ process, methods }) =>
-        methods.map(({ deployment, method, latency }) => ({
-          labels: { process, deployment, method },
+        methods.map(({ application, deployment, method, latency }) => ({
+          labels: { process, application, deployment, method },
           bounds: SECONDS,
           counts: latency.counts,
           sum: latency.sumMs / 1000,

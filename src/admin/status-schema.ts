@@ -101,6 +101,7 @@ export const executorReport = z
 
 const batchStatus = z
   .strictObject({
+    application: z.string().describe("Of a model that several applications share: all of them."),
     deployment: z.string(),
     method: z.string(),
     replica: count(),

@@ -19,6 +19,11 @@ export interface RouteCounts {
   readonly latency: LatencySnapshot;
 }
 
+/** Names of deployments mean something within an application. */
+export interface OfApplication {
+  readonly application: string;
+}
+
 /** Calls of one deployment as one process's router has seen them. */
 export interface RoutedCounts {
   readonly deployment: string;
@@ -113,13 +118,17 @@ export interface ProcessMetrics {
   readonly process: string;
   readonly calls: CallCounts;
   readonly usage: ProcessUsage;
-  readonly router: RouterCounts;
-  readonly methods: readonly MethodCounts[];
+  readonly router: Omit<RouterCounts, "deployments"> & {
+    readonly deployments: readonly (RoutedCounts & OfApplication)[];
+  };
+  readonly methods: readonly (MethodCounts & OfApplication)[];
   readonly features: FeatureCounts;
 }
 
 /** What the batcher of one replica, or of one batched method of it, has decided. */
 export interface BatchMetrics {
+  /** Of a model that several applications share: all of them. */
+  readonly application: string;
   readonly deployment: string;
   readonly method: string;
   readonly replica: number;
@@ -165,6 +174,7 @@ export interface ExecutorPlaceMetrics {
 }
 
 export interface DeploymentMetrics {
+  readonly application: string;
   readonly deployment: string;
   readonly wanted: number;
   readonly ready: number;

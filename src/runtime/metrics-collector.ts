@@ -11,11 +11,13 @@ import type {
   EdgeCounts,
   ExecutorPlaceMetrics,
   NodeMetrics,
+  OfApplication,
   ProcessMetrics,
   RouteCounts,
 } from "../observe/node-metrics.ts";
 import { processUsage } from "../observe/process-usage.ts";
-import { toBatches } from "./batch-metrics.ts";
+import { ApplicationNames } from "./application-names.ts";
+import { sumBatches, toBatches } from "./batch-metrics.ts";
 import type { HostedVersion } from "./hosted-version.ts";
 import { slotTitle } from "./record-collector.ts";
 import type { SlotHistory } from "./slot-history.ts";
@@ -67,6 +69,7 @@ export class MetricsCollector {
     const { runner, controller, ingress, routes, readiness } = this.#parts;
     const slots = runner.slots();
     const views = controller.applications();
+    const names = new ApplicationNames(views);
     // One that runs inline may fill several slots, and is asked once.
     const asked = new Map(slots.flatMap((slot) => (slot.executor ? [[slot.executor, slot] as const] : [])));
     const answers = (
@@ -80,9 +83,11 @@ export class MetricsCollector {
       deployments: deploymentsOf(views),
       edge: ingress(),
       routes: routes(),
-      processes: [this.#node(answers), ...answers.flatMap(toProcess)],
-      batches: answers.flatMap(({ metrics, executor }) =>
-        toBatches(metrics.status.batching, executor, slots),
+      processes: [this.#node(answers, names), ...answers.flatMap((answer) => toProcess(answer, names))],
+      batches: sumBatches(
+        answers.flatMap(({ metrics, executor }) =>
+          toBatches(metrics.status.batching, executor, slots, names),
+        ),
       ),
       executors: slots.map((slot) => this.#place(slot, answers)),
     };
@@ -101,7 +106,7 @@ export class MetricsCollector {
   }
 
   /** This process. What runs inline in it counts here too, but for its classes, which only it knows. */
-  #node(answers: readonly Answer[]): ProcessMetrics {
+  #node(answers: readonly Answer[], names: ApplicationNames): ProcessMetrics {
     const { router } = this.#parts;
     const inline = answers.filter(isInline);
     return {
@@ -109,7 +114,7 @@ export class MetricsCollector {
       calls: router.counters.snapshot(),
       usage: processUsage(),
       router: router.counts(),
-      methods: inline.flatMap(({ metrics }) => metrics.methods),
+      methods: inline.flatMap(({ metrics, slot }) => of(names.ofPlace(slot), metrics.methods)),
       features: { ...processFeatureCounters },
     };
   }
@@ -137,15 +142,21 @@ function versionsOf({ name: application, versions }: ApplicationView): NodeMetri
   return [...weights].map(([version, weight]) => ({ application, version, weight }));
 }
 
-/** Of the versions that get requests; those of one name are told together. */
+/** Of the versions that get requests; those of one application are told together. */
 function deploymentsOf(views: readonly ApplicationView[]): DeploymentMetrics[] {
   const byName = new Map<string, DeploymentMetrics>();
-  for (const { versions } of views) {
+  for (const { name: application, versions } of views) {
     for (const { weight, runner } of versions) {
       if (weight === 0 || runner === undefined) continue;
       for (const { name: deployment, wantedReplicas, readyReplicas } of runner.deployments()) {
-        const { wanted, ready } = byName.get(deployment) ?? { wanted: 0, ready: 0 };
-        byName.set(deployment, { deployment, wanted: wanted + wantedReplicas, ready: ready + readyReplicas });
+        const name = JSON.stringify([application, deployment]);
+        const { wanted, ready } = byName.get(name) ?? { wanted: 0, ready: 0 };
+        byName.set(name, {
+          application,
+          deployment,
+          wanted: wanted + wantedReplicas,
+          ready: ready + readyReplicas,
+        });
       }
     }
   }
@@ -154,8 +165,21 @@ function deploymentsOf(views: readonly ApplicationView[]): DeploymentMetrics[] {
 
 const isInline = ({ executor }: Answer): boolean => executor.pid === process.pid;
 
-function toProcess(answer: Answer): ProcessMetrics[] {
+const of = <T>(application: string, counts: readonly T[]): (T & OfApplication)[] =>
+  counts.map((one) => ({ ...one, application }));
+
+function toProcess(answer: Answer, names: ApplicationNames): ProcessMetrics[] {
   if (isInline(answer)) return [];
   const { status, usage, router, methods, features } = answer.metrics;
-  return [{ process: slotTitle(answer.slot.name), calls: status.counts, usage, router, methods, features }];
+  const application = names.ofPlace(answer.slot);
+  return [
+    {
+      process: slotTitle(answer.slot.name),
+      calls: status.counts,
+      usage,
+      router: { ...router, deployments: of(application, router.deployments) },
+      methods: of(application, methods),
+      features,
+    },
+  ];
 }

@@ -19,6 +19,7 @@ import type { EventLog, EventReader } from "../observe/event-log.ts";
 import type { NodeMetrics, RouteCounts } from "../observe/node-metrics.ts";
 import type { RequestRecorder } from "../observe/request-recorder.ts";
 import { type RequestsQuery, type RequestsReport, reportRequests } from "../observe/requests-report.ts";
+import { ApplicationNames } from "./application-names.ts";
 import { toBatches } from "./batch-metrics.ts";
 import type { HostedVersion } from "./hosted-version.ts";
 import { MetricsCollector } from "./metrics-collector.ts";
@@ -84,17 +85,19 @@ export class NodeObserver implements AdminSource {
     const counts = [...executors.values()].flatMap(({ pid, status }) =>
       pid === process.pid || status === undefined ? [] : [status.counts],
     );
+    const views = controller.applications();
+    const names = new ApplicationNames(views);
     return {
       pid: process.pid,
       uptimeMs: clock.now() - this.#startedAtMs,
       ...this.readiness(),
       troubles: controller.troubles,
       revision: controller.revision,
-      applications: controller.applications().map((one) => this.#application(one, slots)),
+      applications: views.map((one) => this.#application(one, slots)),
       executors: slots.map(executorReport),
       calls: sumCounts([router.counters.snapshot(), ...counts]),
       batches: [...executors.values()].flatMap((executor) =>
-        toBatches(executor.status?.batching ?? [], executor, slots),
+        toBatches(executor.status?.batching ?? [], executor, slots, names),
       ),
       ingress: { ...ingress() },
     };

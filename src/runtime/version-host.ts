@@ -10,7 +10,8 @@ import type { VersionRouters } from "./version-routers.ts";
 export interface VersionHostParts {
   readonly runner: NodeRunner;
   readonly routers: VersionRouters;
-  readonly openRouter: () => Router;
+  /** @param applicationOf whose calls it carries, as soon as that is known. */
+  readonly openRouter: (applicationOf: () => string) => Router;
   readonly ingress: Ingress;
 }
 
@@ -31,7 +32,7 @@ export class VersionHost {
 
   /** A version that is not started yet. */
   open(source: VersionSource): HostedVersion {
-    const router = this.#parts.openRouter();
+    const router = this.#parts.openRouter(() => runner.graph?.name ?? "");
     const runner = this.#parts.runner.add(source, (snapshot) => router.apply(snapshot));
     return new HostedVersion(runner, router);
   }

@@ -81,7 +81,9 @@ export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) 
     onLoss: countLosses(routers.counters),
   });
   // Its classes are of the one version that there then is, and call by its router.
-  const inlineRouter = wiring.inline === undefined ? undefined : routers.open();
+  // There is one application then, which comes later.
+  let inlineApplication = (): string => "";
+  const inlineRouter = wiring.inline === undefined ? undefined : routers.open(() => inlineApplication());
   const inline = inlineRouter === undefined ? undefined : wiring.inline?.(inlineRouter);
   const runner: NodeRunner = new NodeRunner({
     acquire: async (kind, isUrgent): Promise<Executor> =>
@@ -97,7 +99,12 @@ export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) 
     clock,
     random,
   });
-  return { fleet, routers, runner, openRouter: () => inlineRouter ?? routers.open() };
+  const openRouter = (applicationOf: () => string): Router => {
+    if (inlineRouter === undefined) return routers.open(applicationOf);
+    inlineApplication = applicationOf;
+    return inlineRouter;
+  };
+  return { fleet, routers, runner, openRouter };
 }
 
 /** Has replicas replaced whose health checks failed, until that is cancelled. */

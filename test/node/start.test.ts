@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ApplicationDefinition } from "../../src/policy/desired-state.ts";
 import { HttpClient } from "../support/http-client.ts";
+import { PrometheusText } from "../support/prometheus-text.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { tutti } from "../support/tutti-command.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
@@ -161,6 +162,50 @@ describe("the commands for a running node", () => {
     expect((await tutti(["shutdown", ...at])).code).toBe(0);
     expect(await node.endedByItself()).toBe(0);
     expect((await tutti(["shutdown", ...at])).code).toBe(7);
+  });
+});
+
+describe("two applications with deployments of one name", () => {
+  it("have series of their own, but for a model that they share", async () => {
+    await using shop = new Shop();
+    const node = await shop.start();
+    const at = (name: string, model: string) => ({
+      name,
+      module: shop.module,
+      route: `/${name}`,
+      args: { model },
+    });
+    const applications = [at("east", "model.onnx"), at("north", "model.onnx"), at("west", "other.onnx")];
+    const headers = { "if-match": "*" };
+    const put = await shop.admin.send("/api/applications", {
+      method: "PUT",
+      body: { applications },
+      headers,
+    });
+    expect(put.status, put.text).toBe(200);
+    const requests = { east: 1, north: 2, west: 4 };
+    for (const [name, count] of Object.entries(requests)) {
+      const answers = async () => (await shop.edge.get(`/${name}/buy`)).status === 200;
+      await waitFor(answers, { what: `${name} to be served`, timeoutMs: 30_000 });
+      for (let i = 1; i < count; i++) expect(await answers()).toBe(true);
+    }
+    const metrics = new PrometheusText((await shop.admin.get("/metrics")).text);
+    for (const [application, count] of Object.entries(requests)) {
+      for (const deployment of ["Stock", "model", "Shop"])
+        expect(metrics.sum("tutti_router_calls_total", { application, deployment }), deployment).toBe(count);
+      const served = { application, deployment: "Shop", method: "http:buy" };
+      expect(metrics.sum("tutti_method_calls_total", { ...served, outcome: "ok" })).toBe(count);
+      expect(metrics.sum("tutti_deployment_replicas_ready", { application, deployment: "Shop" })).toBe(1);
+    }
+    const batched = (application: string) =>
+      metrics.sum("tutti_batch_calls_total", { application, deployment: "model" });
+    expect([batched("east+north"), batched("west")]).toEqual([3, 4]);
+    expect(new Set(metrics.samples.map(({ labels }) => labels["application"] ?? "none"))).toEqual(
+      new Set(["none", "east", "north", "west", "east+north"]),
+    );
+    const keys = metrics.samples.map(({ name, labels }) => `${name}${JSON.stringify(labels)}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    await node.stopped();
   });
 });
 
