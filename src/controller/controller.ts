@@ -2,24 +2,22 @@ import type { ApplicationGraph } from "../api/graph.ts";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import type { StateStore } from "../config/state-store.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { VersionEventState } from "../observe/event-log.ts";
 import { applicationStatus } from "../policy/application-status.ts";
-import { backoffMs } from "../policy/backoff.ts";
 import {
   type ApplicationDefinition,
   type DesiredApplication,
   type DesiredState,
   EMPTY_STATE,
-  wantedDefinition,
 } from "../policy/desired-state.ts";
 import { type Action, type ReconcileLimits, reconcile, type WantedApplication } from "../policy/reconcile.ts";
 import { type ApplicationView, viewApplication } from "./application-view.ts";
+import { CarryOut } from "./carry-out.ts";
 import { ControllerTroubles } from "./controller-troubles.ts";
 import { optionsKey, versionKey } from "./definition-keys.ts";
+import { definitionToRun, sourceOf } from "./definition-to-run.ts";
 import { type GivenUp, noteRollback } from "./note-rollback.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
-import { RunningApplication } from "./running-application.ts";
-import { RunningVersion } from "./running-version.ts";
+import type { RunningApplication } from "./running-application.ts";
 import type { ServedRecord } from "./served-record.ts";
 import type { ControllerEvent, HostedRunner, VersionPort } from "./version-port.ts";
 import type { VersionSource } from "./version-runner.ts";
@@ -43,12 +41,8 @@ export interface ControllerOptions<V extends HostedRunner> {
 const SLOW_TICK_MS = 5000;
 /** The same while something is on its way. */
 const QUICK_TICK_MS = 50;
-const FIRST_RETRY_MS = 500;
-const MAX_RETRY_MS = 30_000;
 /** What carrying out may lead to at once; RC1 is far below. */
 const MAX_ROUNDS = 32;
-/** For what user code does at its end, when nobody waits for it any more. */
-const DISPOSE_MS = 1000;
 
 /**
  * Makes what is match what is wanted: reads the desired state, looks at what there is, has `reconcile` say what is to be done, and
@@ -57,7 +51,7 @@ const DISPOSE_MS = 1000;
 export class Controller<V extends HostedRunner> {
   readonly #options: ControllerOptions<V>;
   readonly #clock: Clock;
-  readonly #random: () => number;
+  readonly #work: CarryOut<V>;
   readonly #applications = new Map<string, RunningApplication<V>>();
   readonly #turns = new OneAtATime();
   readonly #started = Promise.withResolvers<void>();
@@ -75,8 +69,21 @@ export class Controller<V extends HostedRunner> {
   constructor(options: ControllerOptions<V>) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
     this.#troubles = new ControllerTroubles(options.onEvent);
+    this.#work = new CarryOut({
+      toSource: sourceOf,
+      random: Math.random,
+      ...options,
+      clock: this.#clock,
+      applications: this.#applications,
+      wantedOf: (name) => {
+        const desired = this.#desiredOf(name);
+        return desired === undefined ? undefined : definitionToRun(desired);
+      },
+      onDone: () => this.trigger(),
+      onStartFailed: (error) => this.#started.reject(error),
+      onGivenUp: (givenUp) => void this.#unnoted.set(givenUp.name, givenUp),
+    });
     this.#started.promise.catch(() => {});
   }
 
@@ -86,7 +93,7 @@ export class Controller<V extends HostedRunner> {
     this.#desired = await store.read();
     this.#hasRead = true;
     for (const definition of (await served?.read()) ?? [])
-      this.#applicationOf(definition.name).lastServed = definition;
+      this.#work.applicationOf(definition.name).lastServed = definition;
     this.#stopWatching = store.watch(() => this.trigger());
     await this.#turns.run(() => this.#pass());
   }
@@ -142,7 +149,7 @@ export class Controller<V extends HostedRunner> {
       ...this.#applications.keys(),
     ]);
     return [...names].map((name) => {
-      const desired = this.#desired.applications.find((one) => one.name === name);
+      const desired = this.#desiredOf(name);
       const application = this.#applications.get(name);
       const openRequests = (version: V) => this.#options.port.openRequests(version);
       return viewApplication({ name, desired, application, ...this.#statusOf(name), openRequests });
@@ -151,7 +158,7 @@ export class Controller<V extends HostedRunner> {
 
   /** By the name that people see, which of one application alone is its module's. */
   desiredName(seen: string): string {
-    for (const [name, application] of this.#applications) if (this.#nameOf(application) === seen) return name;
+    for (const [name, application] of this.#applications) if (application.seenName === seen) return name;
     return seen;
   }
 
@@ -177,7 +184,7 @@ export class Controller<V extends HostedRunner> {
       for (let round = 0; round < MAX_ROUNDS && !this.#isStopped; round++) {
         const actions = this.#decide();
         if (actions.length === 0) break;
-        for (const action of actions) this.#carryOut(action);
+        for (const action of actions) this.#work.carryOut(action);
       }
       await this.#rememberServed();
       await this.#noteRollbacks();
@@ -203,8 +210,8 @@ export class Controller<V extends HostedRunner> {
       this.#troubles.began("read", thrown, "StoreFailed");
     }
     for (const [name, { rejected, lastServed }] of this.#applications) {
-      const desired = this.#desired.applications.find((one) => one.name === name);
-      const wanted = desired === undefined ? undefined : versionKey(definitionOf(desired));
+      const desired = this.#desiredOf(name);
+      const wanted = desired === undefined ? undefined : versionKey(definitionToRun(desired));
       const last = lastServed === undefined ? undefined : versionKey(lastServed);
       // Wanted no more, or wanted again after it was not: by people, who may know better.
       for (const key of rejected.keys()) if (key !== wanted && key !== last) rejected.delete(key);
@@ -220,7 +227,7 @@ export class Controller<V extends HostedRunner> {
   }
 
   #toWanted(desired: DesiredApplication): WantedApplication {
-    const definition = definitionOf(desired);
+    const definition = definitionToRun(desired);
     const lastServed = this.#applications.get(desired.name)?.lastServed;
     return {
       name: desired.name,
@@ -230,194 +237,6 @@ export class Controller<V extends HostedRunner> {
       lastServed: lastServed === undefined ? undefined : versionKey(lastServed),
       hasEarlier: desired.rollback === undefined && desired.history.length > 0,
     };
-  }
-
-  #carryOut(action: Action): void {
-    const application = this.#applicationOf(action.application);
-    switch (action.type) {
-      case "start":
-        return this.#start(application, action.version);
-      case "route":
-        return this.#route(application, action);
-      case "note-rollout":
-        application.rollout = action.rollout;
-        return;
-      case "adjust":
-        return this.#adjust(application, action.version);
-      case "drain":
-        return this.#setPhase(application, action.version, { kind: "draining", endAtMs: action.endAtMs });
-      case "keep":
-        return this.#setPhase(application, action.version, { kind: "ready" });
-      case "end":
-        return this.#end(application, action.version);
-      case "reject":
-        return this.#reject(application, action);
-      case "forget":
-        this.#applications.delete(action.application);
-    }
-  }
-
-  #start(application: RunningApplication<V>, key: string): void {
-    const definition = this.#definitionWith(application, key);
-    if (definition === undefined) return;
-    let version = application.find(key);
-    if (version === undefined) {
-      version = new RunningVersion<V>(definition);
-      application.versions.push(version);
-    }
-    version.definition = definition;
-    version.phase = { kind: "starting" };
-    version.hosted = this.#options.port.open((this.#options.toSource ?? sourceOf)(definition));
-    this.#tellVersion(application, version, "starting");
-    void this.#bringUp(application, version, version.hosted);
-  }
-
-  async #bringUp(application: RunningApplication<V>, version: RunningVersion<V>, hosted: V): Promise<void> {
-    try {
-      await hosted.runner.start();
-      if (version.phase.kind !== "starting") return;
-      version.phase = { kind: "ready" };
-      this.#tellVersion(application, version, "ready");
-    } catch (thrown) {
-      if (version.phase.kind !== "starting") return;
-      this.#failed(application, version, TuttiError.from(thrown, "StartFailed"));
-      await this.#options.port.close(hosted, 0, "it could not be started");
-    }
-    this.trigger();
-  }
-
-  #failed(application: RunningApplication<V>, version: RunningVersion<V>, error: TuttiError): void {
-    version.attempts += 1;
-    const retryInMs = backoffMs(version.attempts, FIRST_RETRY_MS, MAX_RETRY_MS, this.#random());
-    version.hosted = undefined;
-    version.phase = {
-      kind: "failed",
-      attempts: version.attempts,
-      retryAtMs: this.#clock.now() + retryInMs,
-      reason: error.message,
-    };
-    this.#tellVersion(application, version, "start-failed", error.message);
-    this.#started.reject(error);
-  }
-
-  #route(application: RunningApplication<V>, action: Extract<Action, { type: "route" }>): void {
-    const { weights, rollout } = action;
-    const before = application.versions.map(({ weight }) => weight);
-    for (const version of application.versions) {
-      version.weight = weights[version.key] ?? 0;
-      if (rollout === undefined) version.window = undefined;
-      else if (version.key === rollout.from || version.key === rollout.to)
-        version.watch(version.key === rollout.to);
-    }
-    try {
-      this.#serve();
-    } catch (thrown) {
-      // Such as a route that another application has, which only its module tells.
-      const blamed = application.versions.filter(({ weight }, i) => weight > 0 && before[i] === 0);
-      application.versions.forEach((version, i) => {
-        version.weight = before[i] ?? 0;
-      });
-      for (const version of blamed) {
-        const { hosted } = version;
-        version.attempts = Math.max(version.attempts, this.#options.limits.maxStarts);
-        this.#failed(application, version, TuttiError.from(thrown, "InvalidOptions"));
-        if (hosted !== undefined) void this.#options.port.close(hosted, 0, "it could not be served");
-      }
-      return;
-    }
-    application.rollout = rollout;
-    const [only, ...others] = application.versions.filter(({ weight }) => weight > 0);
-    if (only !== undefined && others.length === 0 && rollout === undefined) {
-      application.lastServed = only.definition;
-      only.attempts = 0;
-    }
-    const shares = application.versions.map(({ label, weight }) => ({ version: label, weight }));
-    this.#options.onEvent({
-      type: "traffic",
-      application: this.#nameOf(application),
-      shares: shares.filter(({ weight }) => weight > 0),
-    });
-  }
-
-  #serve(): void {
-    const served = [...this.#applications.values()].flatMap(({ versions }) =>
-      versions.flatMap(({ hosted, weight, window }) =>
-        hosted === undefined || weight === 0
-          ? []
-          : [{ version: hosted, weight, ...(window === undefined ? {} : { stats: window }) }],
-      ),
-    );
-    this.#options.port.serve(served);
-  }
-
-  #adjust(application: RunningApplication<V>, key: string): void {
-    const version = application.find(key);
-    const definition = this.#definitionWith(application, key);
-    if (version?.hosted === undefined || definition === undefined) return;
-    version.adjust = { kind: "running" };
-    void this.#configure(application, version, version.hosted, definition);
-  }
-
-  async #configure(
-    application: RunningApplication<V>,
-    version: RunningVersion<V>,
-    { runner }: V,
-    definition: ApplicationDefinition,
-  ): Promise<void> {
-    try {
-      await runner.configure(definition.deployments, definition.route);
-      version.definition = definition;
-      version.adjust = { kind: "idle" };
-      if (application.lastServed !== undefined && versionKey(application.lastServed) === version.key)
-        application.lastServed = definition;
-      this.#serve();
-      this.#tellVersion(application, version, "changed");
-    } catch (thrown) {
-      const { message: reason } = TuttiError.from(thrown, "StartFailed");
-      const retryAtMs = this.#clock.now() + MAX_RETRY_MS;
-      version.adjust = { kind: "failed", options: optionsKey(definition), retryAtMs, reason };
-      this.#tellVersion(application, version, "change-failed", reason);
-    }
-    this.trigger();
-  }
-
-  #setPhase(
-    application: RunningApplication<V>,
-    key: string,
-    phase: { readonly kind: "ready" } | { readonly kind: "draining"; readonly endAtMs: number },
-  ): void {
-    const version = application.find(key);
-    if (version === undefined) return;
-    version.phase = phase;
-    this.#tellVersion(application, version, phase.kind);
-  }
-
-  #end(application: RunningApplication<V>, key: string): void {
-    const version = application.find(key);
-    if (version === undefined) return;
-    const { hosted, phase } = version;
-    const forget = () => {
-      const at = application.versions.indexOf(version);
-      if (at >= 0) application.versions.splice(at, 1);
-    };
-    version.phase = { kind: "ending" };
-    if (hosted === undefined) return forget();
-    const drainMs = phase.kind === "draining" ? DISPOSE_MS : 0;
-    void this.#options.port.close(hosted, drainMs, "its version is not served any more").then(() => {
-      this.#tellVersion(application, version, "ended");
-      forget();
-      this.trigger();
-    });
-  }
-
-  #reject(application: RunningApplication<V>, action: Extract<Action, { type: "reject" }>): void {
-    const { version: key, reason, backTo } = action;
-    const version = application.find(key);
-    application.rejected.set(key, reason);
-    if (version !== undefined) this.#tellVersion(application, version, "given-up", reason);
-    const { name } = application;
-    const label = version?.label ?? "";
-    this.#unnoted.set(name, { name, key, backTo, reason: `${label} was given up: ${reason}` });
   }
 
   /** Until it is noted, what was given up stays so as long as the node runs. */
@@ -435,33 +254,12 @@ export class Controller<V extends HostedRunner> {
     this.#troubles.over("note-rollback");
   }
 
-  /** The definition that is wanted, or the one before it, whichever has this key. */
-  #definitionWith(
-    { name, lastServed }: RunningApplication<V>,
-    key: string,
-  ): ApplicationDefinition | undefined {
-    const desired = this.#desired.applications.find((one) => one.name === name);
-    const candidates = [desired === undefined ? undefined : definitionOf(desired), lastServed];
-    return candidates.find((definition) => definition !== undefined && versionKey(definition) === key);
-  }
-
-  #applicationOf(name: string): RunningApplication<V> {
-    let application = this.#applications.get(name);
-    if (application === undefined) {
-      application = new RunningApplication<V>(name);
-      this.#applications.set(name, application);
-    }
-    return application;
-  }
-
-  #nameOf({ name, versions }: RunningApplication<V>): string {
-    return (
-      versions.find(({ hosted }) => hosted?.runner.graph !== undefined)?.hosted?.runner.graph?.name ?? name
-    );
+  #desiredOf(name: string): DesiredApplication | undefined {
+    return this.#desired.applications.find((one) => one.name === name);
   }
 
   #statusOf(name: string) {
-    const desired = this.#desired.applications.find((one) => one.name === name);
+    const desired = this.#desiredOf(name);
     const actual = this.#applications
       .get(name)
       ?.toActual((version) => this.#options.port.openRequests(version));
@@ -497,22 +295,6 @@ export class Controller<V extends HostedRunner> {
       this.#started.resolve();
   }
 
-  #tellVersion(
-    application: RunningApplication<V>,
-    version: RunningVersion<V>,
-    state: VersionEventState,
-    reason = "",
-  ): void {
-    const { label } = version;
-    this.#options.onEvent({
-      type: "version",
-      application: this.#nameOf(application),
-      version: label,
-      state,
-      reason,
-    });
-  }
-
   #tell(): void {
     for (const name of new Set([
       ...this.#desired.applications.map((one) => one.name),
@@ -529,25 +311,4 @@ export class Controller<V extends HostedRunner> {
     this.#told.set(about, text);
     this.#options.onEvent(event);
   }
-}
-
-/** A rollback to what is not there any more changes nothing. */
-function definitionOf(desired: DesiredApplication): ApplicationDefinition {
-  const wanted = wantedDefinition(desired);
-  if (wanted !== undefined) return wanted;
-  const { rollback: _, history: __, ...definition } = desired;
-  return definition;
-}
-
-function sourceOf({ name, module, args, route, version, deployments }: ApplicationDefinition): VersionSource {
-  return {
-    module,
-    args,
-    deployments,
-    identity: {
-      name,
-      ...(route === undefined ? {} : { route }),
-      ...(version === undefined ? {} : { version }),
-    },
-  };
 }

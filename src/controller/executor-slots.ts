@@ -1,11 +1,9 @@
-import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
-import { isErrorCode } from "../errors/codes.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import type { ReplicaSpec } from "../executor/control-messages.ts";
 import type { Executor } from "../executor/executor.ts";
 import { backoffMs } from "../policy/backoff.ts";
 import type { ExecutorAddress } from "../router/snapshot.ts";
-import { OneAtATime } from "./one-at-a-time.ts";
+import { computes, drain, failedToFill, type HostLimits, hostReplicas } from "./host-replicas.ts";
 import {
   isSame,
   type LiveReplica,
@@ -14,30 +12,9 @@ import {
   type Slot,
   type SlotView,
 } from "./slot.ts";
+import { fills, liveOf, newRecord, type SlotRecord, viewOf } from "./slot-record.ts";
 
-/** What fills a slot: the union owns the process. */
-type SlotState =
-  | { readonly kind: "filling" }
-  | { readonly kind: "filled"; readonly executor: Executor; readonly live: readonly LiveReplica[] }
-  | {
-      readonly kind: "waiting";
-      readonly cancelTimer: CancelTimer;
-      readonly reason: string;
-      readonly retryAtMs: number;
-    }
-  | { readonly kind: "stopped" };
-
-interface SlotRecord {
-  readonly name: string;
-  readonly kind: Slot["kind"];
-  planned: readonly PlannedReplica[];
-  state: SlotState;
-  /** Failures to fill it since it was last filled. */
-  failures: number;
-  readonly turns: OneAtATime;
-}
-
-export interface ExecutorSlotsOptions {
+export interface ExecutorSlotsOptions extends HostLimits {
   /**
    * An executor that nobody else has.
    *
@@ -46,9 +23,6 @@ export interface ExecutorSlotsOptions {
   readonly acquire: (kind: Slot["kind"], isUrgent: boolean) => Promise<Executor>;
   /** Makes an executor ready to host what is planned, before it is told to. Default nothing. */
   readonly prepare?: (executor: Executor) => Promise<void>;
-  readonly hostTimeoutMs: number;
-  /** A number that no replica of the node has had. */
-  readonly nextTarget: () => number;
   /** What is live, or who is silent, is not what it was. */
   readonly onChange: () => void;
   readonly onEvent: (event: RunnerEvent) => void;
@@ -62,8 +36,6 @@ const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
 /** How long one that is being replaced may finish what it has. */
 const RETIRE_DRAIN_MS = 5000;
-/** Beyond the time that it was given to drain. */
-const DRAIN_GRACE_MS = 1000;
 
 /**
  * Places for executors, kept filled with what is planned for them. Whatever ended, the slot it was in is filled anew
@@ -93,16 +65,7 @@ export class ExecutorSlots {
    * @throws TuttiError the first failure; none of them is there then.
    */
   async fill(slots: readonly Slot[], first?: Executor): Promise<void> {
-    const added = slots.map(
-      ({ name, kind, replicas }): SlotRecord => ({
-        name,
-        kind,
-        planned: replicas,
-        state: { kind: "filling" },
-        failures: 0,
-        turns: new OneAtATime(),
-      }),
-    );
+    const added = slots.map(newRecord);
     for (const slot of added) this.#slots.set(slot.name, slot);
     try {
       await Promise.all(
@@ -128,10 +91,10 @@ export class ExecutorSlots {
     return slot.turns.run(async () => {
       if (slot.state.kind !== "filled" || how === "fresh") return this.#addByRefill(slot, more);
       const { executor } = slot.state;
-      const fresh = await this.#host(executor, slot.name, more);
-      if (!this.#fills(slot, executor)) throw new TuttiError("StartFailed", `${name} was lost meanwhile`);
+      const fresh = await this.#host(executor, slot, more);
+      if (!fills(slot, executor)) throw new TuttiError("StartFailed", `${name} was lost meanwhile`);
       slot.planned = [...slot.planned, ...more];
-      this.#setLive(slot, executor, [...this.#liveOf(slot), ...fresh]);
+      this.#setLive(slot, executor, [...liveOf(slot), ...fresh]);
     });
   }
 
@@ -225,7 +188,7 @@ export class ExecutorSlots {
     this.#options.onEvent({ type: "retiring", slot: slot.name, executor: executor.id, reason });
     await slot.turns.run(async () => {
       try {
-        if (this.#fills(slot, executor)) await this.#takeOver(slot, executor, slot.planned);
+        if (fills(slot, executor)) await this.#takeOver(slot, executor, slot.planned);
       } catch {
         // Nobody could take over: it ends, and its slot is filled as that of any other that is lost.
       }
@@ -260,7 +223,7 @@ export class ExecutorSlots {
   }
 
   live(): LiveReplica[] {
-    return [...this.#slots.values()].flatMap((slot) => this.#liveOf(slot));
+    return [...this.#slots.values()].flatMap((slot) => liveOf(slot));
   }
 
   executors(): Executor[] {
@@ -277,16 +240,7 @@ export class ExecutorSlots {
   }
 
   views(): SlotView[] {
-    return [...this.#slots.values()].map(({ name, kind, planned, state }) => ({
-      name,
-      kind,
-      planned,
-      state: state.kind,
-      reason: state.kind === "waiting" ? state.reason : undefined,
-      retryAtMs: state.kind === "waiting" ? state.retryAtMs : undefined,
-      executor: state.kind === "filled" ? state.executor : undefined,
-      live: state.kind === "filled" ? state.live : [],
-    }));
+    return [...this.#slots.values()].map(viewOf);
   }
 
   #get(name: string): SlotRecord {
@@ -329,13 +283,13 @@ export class ExecutorSlots {
     const executor = prepared ?? (await this.#options.acquire(slot.kind, isUrgent));
     try {
       if (prepared === undefined) await this.#options.prepare?.(executor);
-      const live = await this.#host(executor, slot.name, planned);
+      const live = await this.#host(executor, slot, planned);
       if (this.#isStopped(slot)) return executor.kill("it is not needed any more");
       // It may have ended between its last answer and now; then nobody would tell this slot again.
       if (executor.hasEnded)
         throw new TuttiError("StartFailed", `executor ${executor.id} ended while it was filled`);
       // Then the slot is to be filled by another.
-      if (predecessor !== undefined && !this.#fills(slot, predecessor))
+      if (predecessor !== undefined && !fills(slot, predecessor))
         throw new TuttiError("StartFailed", `executor ${predecessor.id} ended before it was replaced`);
       executor.bringToFront(slot.kind === "model" || planned.some(({ spec }) => computes(spec)));
       slot.planned = planned;
@@ -374,24 +328,12 @@ export class ExecutorSlots {
     await drain(from, RETIRE_DRAIN_MS);
   }
 
-  async #host(executor: Executor, slot: string, replicas: readonly PlannedReplica[]): Promise<LiveReplica[]> {
-    const specs = replicas.map(({ spec }) => ({ ...spec, target: this.#options.nextTarget() }));
-    const results = await executor.order({ type: "host", replicas: specs }, this.#options.hostTimeoutMs);
-    const failed = results.find(({ error }) => error !== undefined)?.error;
-    if (failed !== undefined) {
-      const targets = results.flatMap(({ target, error }) => (error === undefined ? [target] : []));
-      if (targets.length > 0)
-        await executor.order({ type: "drop", targets }, this.#options.hostTimeoutMs).catch(() => {});
-      throw new TuttiError(isErrorCode(failed.code) ? failed.code : "StartFailed", failed.message);
-    }
-    if (executor.hasEnded) throw new TuttiError("StartFailed", `${slot}: executor ${executor.id} has ended`);
-    return replicas.map(({ key, deployment, index }, i) => ({
-      key,
-      deployment,
-      index,
-      target: specs[i]!.target,
-      executor: executor.id,
-    }));
+  #host(
+    executor: Executor,
+    { name }: SlotRecord,
+    replicas: readonly PlannedReplica[],
+  ): Promise<LiveReplica[]> {
+    return hostReplicas(executor, name, replicas, this.#options);
   }
 
   async #heal(slot: SlotRecord): Promise<void> {
@@ -406,8 +348,8 @@ export class ExecutorSlots {
     this.#setLive(slot, executor, healthy);
     const wanted = slot.planned.filter((replica) => sick.some((one) => isSame(one, replica)));
     try {
-      const fresh = await this.#host(executor, slot.name, wanted);
-      if (!this.#fills(slot, executor)) return;
+      const fresh = await this.#host(executor, slot, wanted);
+      if (!fills(slot, executor)) return;
       this.#setLive(slot, executor, [...healthy, ...fresh]);
       // Last, since it may take its time over what it still has.
       const targets = sick.map(({ target }) => target);
@@ -422,33 +364,8 @@ export class ExecutorSlots {
     this.#options.onChange();
   }
 
-  #fills({ state }: SlotRecord, executor: Executor): boolean {
-    return state.kind === "filled" && state.executor === executor;
-  }
-
-  #liveOf({ state }: SlotRecord): readonly LiveReplica[] {
-    return state.kind === "filled" ? state.live : [];
-  }
-
   #slotOf(executor: Executor): SlotRecord | undefined {
-    for (const slot of this.#slots.values()) if (this.#fills(slot, executor)) return slot;
+    for (const slot of this.#slots.values()) if (fills(slot, executor)) return slot;
     return undefined;
   }
-}
-
-const computes = (spec: ReplicaSpec): boolean => spec.kind === "model" || spec.options.compute;
-
-async function drain(executor: Executor, deadlineMs: number): Promise<void> {
-  // One that does not get so far as to finish ends as it is.
-  await executor.order({ type: "drain", deadlineMs }, deadlineMs + DRAIN_GRACE_MS).catch(() => {});
-}
-
-/** An executor that ends does not know which of its replicas was the reason: all it was to host are named. */
-function failedToFill(slot: string, planned: readonly PlannedReplica[], thrown: unknown): TuttiError {
-  const error = TuttiError.from(thrown, "StartFailed");
-  if (error.code !== "PeerClosed" && error.code !== "DeadlineExceeded") return error;
-  const hosted = [...new Set(planned.map(({ deployment }) => deployment))].join(", ");
-  return new TuttiError("StartFailed", `${slot}, which was to host ${hosted}: ${error.message}`, {
-    cause: thrown,
-  });
 }

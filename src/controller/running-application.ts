@@ -22,6 +22,12 @@ export class RunningApplication<V extends HostedRunner> {
     return this.versions.find((version) => version.key === key);
   }
 
+  /** As people see it: of an application that is run without a definition, its module's. */
+  get seenName(): string {
+    const { hosted } = this.versions.find((version) => version.hosted?.runner.graph !== undefined) ?? {};
+    return hosted?.runner.graph?.name ?? this.name;
+  }
+
   get isServed(): boolean {
     return this.versions.some(({ weight }) => weight > 0);
   }
