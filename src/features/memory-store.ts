@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
 import { duration, flag, fraction, optional, resolveOptions, wholeNumber } from "../config/option-fields.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { seededRandom } from "../policy/seeded-random.ts";
 import { BoundedWork } from "./bounded-work.ts";
 import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, storeClosed } from "./check-features.ts";
 import { processFeatureCounters } from "./feature-counters.ts";
@@ -64,7 +65,7 @@ export class MemoryStore implements FeatureStore {
     this.delayMs = this.#options.delayMs;
     this.failureFraction = this.#options.failureFraction;
     this.#work = new BoundedWork(clock);
-    this.#random = mulberry32(this.#options.seed);
+    this.#random = seededRandom(this.#options.seed);
   }
 
   async get(keys: readonly string[], options: GetOptions): Promise<FeatureRows> {
@@ -130,15 +131,4 @@ export class MemoryStore implements FeatureStore {
   #refuseClosed(): void {
     if (this.#closed) throw storeClosed("memory store");
   }
-}
-
-/** Tommy Ettinger's mulberry32: 32 bits of state, uniform enough to choose which calls of a test fail. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type AdmitOptions, admit, initialAdmit, left, type RequestPriority } from "./admit.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 /**
  * The policy before a service that batches: one lane that takes all that waits, up to a cap, each time it is free. Times
@@ -59,7 +60,7 @@ const TREES: Service = { fixedMs: 0.3, itemMs: 0.2, maxBatch: 64 };
 const capacityPerMs = ({ fixedMs, itemMs, maxBatch }: Service) => maxBatch / (fixedMs + itemMs * maxBatch);
 
 function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const state = initialAdmit(OPTIONS, 0);
   const limits: number[] = [];
   const answered = phases.map(() => 0);
@@ -127,17 +128,6 @@ function simulate(service: Service, phases: readonly Phase[], seed = 1): Passed 
     if (running === undefined) start(nowMs);
     nextArrivalMs = nowMs - Math.log(1 - random()) / ratePerMs;
   }
-}
-
-/** A generator of numbers in [0, 1) that a seed determines (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function quantile(values: readonly number[], share: number): number {

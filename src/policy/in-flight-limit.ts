@@ -31,9 +31,9 @@ import { type WaitHistogram, waitQuantileMs } from "./wait-histogram.ts";
  * which is where the limit goes when the wait is longer than allowed. It is the gradient rule (Netflix's Gradient2,
  * Envoy's adaptive concurrency) at rest, and it does not fall further while what was admitted before it fell comes
  * back. The completions are the most that was seen of late, not the last: with fewer under way batches are smaller, fewer
- * are carried, and a limit that followed would fall on and on, though the wait became no shorter. While the wait is shorter than allowed the limit rises,
- * whether it is in use or not: a burst is taken in and only a queue that stands is cut (CoDel, Nichols and Jacobson 2012;
- * `standing-queue.ts`). Once it refuses, it is quicker.
+ * are carried, and a limit that followed would fall on and on, though the wait became no shorter. While the wait is
+ * shorter than allowed the limit rises, whether it is in use or not: a burst is taken in and only a queue that stands is
+ * cut (CoDel, Nichols and Jacobson 2012; `standing-queue.ts`). Once it refuses, it is quicker.
  *
  * What ended by its deadline says neither how long it waited nor how long it worked. But where the last who were answered
  * waited for up to about as long as their deadline left them, it cuts the others off: they are taken to have waited for
@@ -208,9 +208,9 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
   const areCutOff = state.isCut && window.expired > 0;
   state.waitMs = areCutOff ? medianWithExpired(state) : answeredMs;
   const isTooLong = state.waitMs > allowedMs;
-  if (elapsedMs > LONGEST_TO_JUDGE_MS) {
+  if (isTooLong && elapsedMs > LONGEST_TO_JUDGE_MS) {
     noteShortWait(queue);
-    if (isTooLong) return;
+    return;
   }
   const perMs = window.ended / elapsedMs;
   noteCarried(queue, window.ended, perMs);

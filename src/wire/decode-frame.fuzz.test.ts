@@ -1,8 +1,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { mutate, seededRandom, validFrames } from "../../test/wire/frame-mutations.ts";
+import { mutate, validFrames } from "../../test/wire/frame-mutations.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { seededRandom } from "../policy/seeded-random.ts";
 import { decodeFrame } from "./decode-frame.ts";
 import { encodeCalls, encodeChunks, encodeReplies } from "./encode-frame.ts";
 import { type Message, NO_STATS } from "./messages.ts";

@@ -1,3 +1,4 @@
+import type { Random } from "../../src/policy/seeded-random.ts";
 import {
   encodeCalls,
   encodeCancel,
@@ -11,19 +12,6 @@ import { NO_STATS } from "../../src/wire/messages.ts";
 import { PROTOCOL_VERSION, ReplyStatus } from "../../src/wire/protocol.ts";
 import { Tensor } from "../../src/wire/tensor.ts";
 import { encodeArguments, encodeValue } from "../../src/wire/value-codec.ts";
-
-export type Random = () => number;
-
-/** mulberry32: small, and the same sequence for a seed everywhere. */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const FIELDS = {
   method: "run",

@@ -1,12 +1,13 @@
 import net from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TuttiError } from "../../src/errors/tutti-error.ts";
+import { seededRandom } from "../../src/policy/seeded-random.ts";
 import { encodeCalls, encodeChunks, encodeHello } from "../../src/wire/encode-frame.ts";
 import { Peer } from "../../src/wire/peer.ts";
 import { DEFAULT_WIRE_LIMITS, PROTOCOL_VERSION } from "../../src/wire/protocol.ts";
 import { connectUnix, listenUnix, type UnixListener } from "../../src/wire/socket-transport.ts";
 import { encodeArguments, encodeValue } from "../../src/wire/value-codec.ts";
-import { mutate, seededRandom, validFrames } from "./frame-mutations.ts";
+import { mutate, validFrames } from "./frame-mutations.ts";
 import { echo, makeCall, TestService } from "./test-service.ts";
 import { openUnixRawPair, socketPath } from "./transport-pairs.ts";
 
