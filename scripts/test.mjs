@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { build, install, node, root, say } from "./lib.mjs";
 
+const SLOWEST_SHOWN = 12;
+
 await install();
 await build();
 const scratch = mkdtempSync(path.join(tmpdir(), "tutti-test-"));
@@ -15,8 +17,9 @@ const code = await vitest([
   "--reporter=json",
   `--outputFile.json=${resultFile}`,
 ]);
-const { passed, failed, skipped } = readCounts();
+const { passed, failed, skipped, slowest } = readCounts();
 rmSync(scratch, { recursive: true, force: true });
+if (slowest.length > 1) say(`the slowest files: ${slowest.join(", ")}`);
 if (skipped > 0) say(`${skipped} TESTS WERE SKIPPED: look above for what they need`);
 // In CI what was not run has not passed.
 const failures = failed + (process.env.CI ? skipped : 0) + (code !== 0 && failed === 0 ? 1 : 0);
@@ -41,8 +44,18 @@ function readCounts() {
       passed: results.numPassedTests,
       failed: results.numFailedTests + results.numFailedTestSuites * (results.numFailedTests === 0 ? 1 : 0),
       skipped: results.numPendingTests + results.numTodoTests,
+      slowest: slowestOf(results.testResults),
     };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, slowest: [] };
   }
+}
+
+/** Where the time goes, so that a suite that grows slow is seen to, and where. */
+function slowestOf(files) {
+  return files
+    .map(({ name, startTime, endTime }) => ({ name, seconds: (endTime - startTime) / 1000 }))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, SLOWEST_SHOWN)
+    .map(({ name, seconds }) => `${path.relative(root, name)} ${seconds.toFixed(1)} s`);
 }

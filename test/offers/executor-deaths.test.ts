@@ -10,10 +10,11 @@ import { directOutputs, meanOf, players, startOffers, writePlayers } from "./off
 import { allRight, OffersLoad, type Tally } from "./offers-load.ts";
 
 const RATE = 200;
-/** From every kill, where the processor is ours; it takes about 350 ms on an idle machine. */
-const FULL_STRENGTH_WITHIN_MS = 1000;
-/** The same, whatever else runs. */
-const STARVED_WITHIN_MS = 5000;
+/**
+ * From every kill: that it comes back by itself and not by a time-out. How fast it is, is measured by the fault campaign:
+ * about 350 ms on an idle machine.
+ */
+const FULL_STRENGTH_WITHIN_MS = 5000;
 /** A process that is ready to run waits this long only where others take all of the processor. */
 const STARVED_LAG_MS = 75;
 /** Of all cores, what others than Tutti and this process use. */
@@ -121,7 +122,7 @@ const isStarved = ({ worstLagMs, foreignCpuFraction }: Run): boolean =>
 const slowestMs = ({ recoveries }: Run): number => Math.max(...recoveries.map(({ fullMs }) => fullMs));
 
 /**
- * What is late because other programs had the processor says nothing of Tutti: a run that was starved, and did not
+ * What is degraded because other programs had the processor says nothing of Tutti: a run that was starved, and did not
  * pass, is made anew. Wrong and failed answers have no such excuse.
  */
 async function fairRun(which: ExecutorKind): Promise<Run> {
@@ -130,8 +131,7 @@ async function fairRun(which: ExecutorKind): Promise<Run> {
     report(which, run);
     const { sent, right, wrong, failed } = run.tally;
     const isExcused = isStarved(run) && wrong === 0 && failed === 0;
-    const passes = right === sent && slowestMs(run) < FULL_STRENGTH_WITHIN_MS;
-    if (passes || !isExcused || attempt === MAX_RUNS) return run;
+    if (right === sent || !isExcused || attempt === MAX_RUNS) return run;
   }
 }
 
@@ -154,7 +154,7 @@ describe("kill -9 of an executor under load", () => {
       const { tally } = run;
       expect(tally).toEqual(allRight(tally));
       expect(tally.sent).toBeGreaterThan(RATE);
-      expect(slowestMs(run)).toBeLessThan(isStarved(run) ? STARVED_WITHIN_MS : FULL_STRENGTH_WITHIN_MS);
+      expect(slowestMs(run)).toBeLessThan(FULL_STRENGTH_WITHIN_MS);
     },
   );
 
