@@ -84,9 +84,11 @@ describe("decodeFrame on frames that are not what they say", () => {
     let slowest = { ms: 0, how: "" };
     for (let i = 0; i < CASES; i++) {
       const { frame, how } = mutate(corpus[i % corpus.length]!, random);
-      const [bytesBefore, startedAtMs] = [memoryBytes(), performance.now()];
+      const [bytesBefore, cpuBefore] = [memoryBytes(), process.cpuUsage()];
       const outcome = outcomeOf(frame);
-      const [bytes, ms] = [memoryBytes() - bytesBefore, performance.now() - startedAtMs];
+      // Processor time: how long the machine had others in it is not the decoder's.
+      const { user, system } = process.cpuUsage(cpuBefore);
+      const [bytes, ms] = [memoryBytes() - bytesBefore, (user + system) / 1000];
       if (bytes > largest.bytes) largest = { bytes, how };
       if (ms > slowest.ms) slowest = { ms, how };
       if (outcome !== "decoded" && outcome !== "ProtocolError") {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { DEFAULT_TRAFFIC, INSTANT_TRAFFIC } from "../../src/policy/desired-state.ts";
 import { OpenLoopLoad } from "../support/open-loop-load.ts";
 import { definition, StateNode } from "../support/state-node.ts";
 import { TempFolder } from "../support/temp-folder.ts";
@@ -18,9 +19,10 @@ it("fifty consecutive updates under steady load fail no request, and each reques
   const load = new OpenLoopLoad({ ratePerSecond: 40, send: () => node.client.get("/buy") });
   await waitFor(() => load.answered >= 20, { what: "load" });
   for (let i = 1; i <= UPDATES; i++) {
-    // Now and then with another model too.
+    // Now and then with another model too, and as it is by default: by steps of half a second in all.
     const args = i % 10 < 5 ? {} : { model: "other.onnx" };
-    await node.deploy(definition(module, `v${i}`, { args }));
+    const traffic = i % 5 === 0 ? DEFAULT_TRAFFIC : INSTANT_TRAFFIC;
+    await node.deploy(definition(module, `v${i}`, { args, traffic }));
     await node.serves(`v${i}`);
   }
   const results = await load.stop();

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rollBack } from "../../src/controller/note-rollback.ts";
-import type { Traffic } from "../../src/policy/desired-state.ts";
+import { DEFAULT_TRAFFIC, type Traffic } from "../../src/policy/desired-state.ts";
 import { OpenLoopLoad } from "../support/open-loop-load.ts";
 import { definition, StateNode } from "../support/state-node.ts";
 import { TempFolder } from "../support/temp-folder.ts";
@@ -26,7 +26,7 @@ describe("a version that takes over from another", () => {
     await node.serves("v1");
     const load = new OpenLoopLoad({ ratePerSecond: 60, send: () => node.client.get("/buy") });
     await waitFor(() => load.answered >= 20, { what: "load on v1" });
-    await node.deploy(version("v2"));
+    await node.deploy(version("v2", { traffic: DEFAULT_TRAFFIC }));
     await node.serves("v2");
     const answeredBefore = load.answered;
     await waitFor(() => load.answered >= answeredBefore + 20, { what: "load on v2" });
@@ -122,7 +122,8 @@ describe("a version that cannot be started", () => {
     await node.serves("v2");
   });
 
-  it.each([
+  // Nearly all of their time is that of three time-outs.
+  it.concurrent.each([
     ["never ends", "hangs"],
     ["blocks its process", "loops"],
   ])("since its constructor %s never takes a request, and is given up by name", async (_, fault) => {
@@ -164,10 +165,15 @@ describe("a version that cannot be started", () => {
 describe("a canary", () => {
   const traffic: Traffic = {
     steps: [
-      // Long enough for latencies to count: those of the first requests do not.
-      { weight: 0.3, durationMs: 3000 },
+      { weight: 0.3, durationMs: 600 },
       { weight: 0.6, durationMs: 600 },
     ],
+    // A bound of its own: of ten requests that take 2 ms one easily takes 8 beside other tests.
+    gates: { maxErrorFraction: 0.1, minRequests: 10, maxP95Ms: 5_000 },
+  };
+  /** It stays for longer than it takes for latencies to count: those of the first requests do not. */
+  const watched: Traffic = {
+    steps: [{ weight: 0.3, durationMs: 30_000 }],
     gates: { maxErrorFraction: 0.1, minRequests: 10, maxP95Factor: 4 },
   };
   const loaded = (node: StateNode) =>
@@ -178,9 +184,7 @@ describe("a canary", () => {
     await node.deploy(version("v1"));
     await node.serves("v1");
     const load = loaded(node);
-    // A bound of its own: of ten requests that take 2 ms one easily takes 8 beside other tests.
-    const gates = { maxErrorFraction: 0.1, minRequests: 10, maxP95Ms: 5_000 };
-    await node.deploy(version("v2", { traffic: { ...traffic, gates } }));
+    await node.deploy(version("v2", { traffic }));
     await node.serves("v2");
     const results = await load.stop();
     const shares = node.events.flatMap((event) => (event.type === "traffic" ? [event.shares] : []));
@@ -208,7 +212,7 @@ describe("a canary", () => {
     await node.serves("v1");
     const load = loaded(node);
     await waitFor(() => load.answered > 60, { what: "v1 to be warm" });
-    await node.deploy(version("v2", { traffic, args: { fault } }));
+    await node.deploy(version("v2", { traffic: watched, args: { fault } }));
     await waitFor(async () => (await node.desired())?.rollback, { what: "the rollback", timeoutMs: 30_000 });
     expect((await node.desired())?.rollback).toEqual({
       to: "previous",
@@ -340,7 +344,7 @@ describe("several applications", () => {
 
 describe("a node that begins again", () => {
   it("in the middle of a rollout serves what it had served, then goes on with the rollout", async () => {
-    const desired = [version("v2"), version("v1")] as const;
+    const desired = [version("v2", { traffic: DEFAULT_TRAFFIC }), version("v1")] as const;
     const node = new StateNode();
     node.served = [desired[1]];
     await node.store.compareAndSet(0, [{ ...desired[0], history: [desired[1]] }]);

@@ -41,7 +41,7 @@ class Shop {
   }
   async buy(_, { query }) {
     if (this.#fault === "fails") throw new Error("a bug");
-    if (this.#fault === "slow") await delay(100);
+    if (this.#fault === "slow") await delay(500);
     if (query.ms !== undefined) await delay(Number(query.ms));
     const stock = await this.#stock.shelf();
     const { y } = await this.#model.predict(new Tensor("float32", new Float32Array([1, 2]), [1, 2]));

@@ -42,7 +42,8 @@ describe("SIGTERM", () => {
     const secondAtMs = performance.now();
     node.signal("SIGTERM");
     expect(await node.endedByItself()).toBe(1);
-    expect(performance.now() - secondAtMs).toBeLessThan(2000);
+    // Long before the request that it does not wait for would have ended.
+    expect(performance.now() - secondAtMs).toBeLessThan(10_000);
     expect(await waiting).toBeInstanceOf(Error);
   });
 

@@ -155,6 +155,6 @@ describe("limits of a node", () => {
     });
     expect(await node.endedByItself()).toBe(1);
     expect(node.stderr).toContain("Hanging");
-    expect(node.stderr).toMatch(/\b1\d{3} ms/);
+    expect(node.stderr).toMatch(/\b\d{4,} ms/);
   });
 });

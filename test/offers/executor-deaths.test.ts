@@ -122,8 +122,8 @@ const isStarved = ({ worstLagMs, foreignCpuFraction }: Run): boolean =>
 const slowestMs = ({ recoveries }: Run): number => Math.max(...recoveries.map(({ fullMs }) => fullMs));
 
 /**
- * What is degraded because other programs had the processor says nothing of Tutti: a run that was starved, and did not
- * pass, is made anew. Wrong and failed answers have no such excuse.
+ * What is degraded or refused because other programs had the processor says nothing of Tutti: a run that was starved, and
+ * did not pass, is made anew. Wrong and failed answers have no such excuse.
  */
 async function fairRun(which: ExecutorKind): Promise<Run> {
   for (let attempt = 1; ; attempt++) {
@@ -136,11 +136,11 @@ async function fairRun(which: ExecutorKind): Promise<Run> {
 }
 
 function report(which: ExecutorKind, { tally, recoveries, worstLagMs, foreignCpuFraction }: Run): void {
-  const { sent, right, wrong, degraded, failed } = tally;
+  const { sent, right, wrong, degraded, refused, failed } = tally;
   const list = (times: number[]) => times.map(Math.round).join(", ");
   console.log(
     `${which} killed ${recoveries.length} times under ${RATE} requests/s: sent ${sent}, right ${right}, wrong ${wrong}, ` +
-      `degraded ${degraded}, failed ${failed}, slowest ${tally.slowestMs} ms, own lag ${Math.round(worstLagMs)} ms, others had ${Math.round(100 * foreignCpuFraction)} % of the processor; ` +
+      `degraded ${degraded}, refused ${refused}, failed ${failed}, slowest ${tally.slowestMs} ms, own lag ${Math.round(worstLagMs)} ms, others had ${Math.round(100 * foreignCpuFraction)} % of the processor; ` +
       `replicas ready after ${list(recoveries.map(({ replicasMs }) => replicasMs))} ms, ` +
       `full strength after ${list(recoveries.map(({ fullMs }) => fullMs))} ms`,
   );

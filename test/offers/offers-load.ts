@@ -13,7 +13,9 @@ export interface Tally {
   readonly wrong: number;
   /** The default offer, or members missing. */
   readonly degraded: number;
-  /** Another status than 200, or no answer. */
+  /** Not admitted: the node has more to do than it can. */
+  readonly refused: number;
+  /** Any other status than 200, or no answer. */
   readonly failed: number;
   readonly slowestMs: number;
   /** The first of what was not right, for the message of the test that fails. */
@@ -51,7 +53,8 @@ export class OffersLoad {
 
   async stop(): Promise<Tally> {
     const results = await this.#load.stop();
-    const tally = { sent: this.#load.sent, right: 0, wrong: 0, degraded: 0, failed: 0, slowestMs: 0 };
+    const counts = { right: 0, wrong: 0, degraded: 0, refused: 0, failed: 0 };
+    const tally = { sent: this.#load.sent, ...counts, slowestMs: 0 };
     const examples: string[] = [];
     for (const result of results) {
       const verdict = "error" in result ? "failed" : this.#judge(result.index, result.answer);
@@ -64,7 +67,8 @@ export class OffersLoad {
     return { ...tally, examples };
   }
 
-  #judge(index: number, { status, json }: HttpAnswer): "right" | "wrong" | "degraded" | "failed" {
+  #judge(index: number, { status, json }: HttpAnswer): "right" | "wrong" | "degraded" | "refused" | "failed" {
+    if (status === 503 && json?.error?.code === "Overloaded") return "refused";
     if (status !== 200 || json === undefined) return "failed";
     const which = index % this.#players.length;
     if (json.playerId !== this.#players[which]!.key) return "wrong";
@@ -75,12 +79,13 @@ export class OffersLoad {
   }
 }
 
-/** Every answer was right: nothing wrong, nothing failed, nobody given less than a personal offer. */
+/** Every answer was right: nothing wrong, nothing refused or failed, nobody given less than a personal offer. */
 export const allRight = ({ sent, slowestMs }: Tally): Tally => ({
   sent,
   right: sent,
   wrong: 0,
   degraded: 0,
+  refused: 0,
   failed: 0,
   slowestMs,
   examples: [],

@@ -6,15 +6,15 @@ import type { NodeOptions } from "../../src/config/node-options.ts";
 import type { ControllerEvent } from "../../src/controller/version-port.ts";
 import {
   type ApplicationDefinition,
-  DEFAULT_TRAFFIC,
   type DesiredApplication,
+  INSTANT_TRAFFIC,
 } from "../../src/policy/desired-state.ts";
 import { HttpClient } from "./http-client.ts";
 import { waitFor } from "./wait-for.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A definition as a file would give it. */
+/** A definition as a file would give it; unless it says otherwise, its traffic moves in one instant. */
 export const definition = (
   module: string,
   version: string,
@@ -24,7 +24,7 @@ export const definition = (
   module,
   args: {},
   version,
-  traffic: DEFAULT_TRAFFIC,
+  traffic: INSTANT_TRAFFIC,
   deployments: {},
   ...more,
 });

@@ -17,10 +17,10 @@ export function tutti(
     cwd = REPOSITORY,
   }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
 ): Promise<CommandResult> {
-  const { PATH = "", HOME = "" } = process.env;
+  const { PATH = "", HOME = "", NODE_COMPILE_CACHE: cache } = process.env;
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }), ...env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,
   });

@@ -160,7 +160,7 @@ export class TuttiProcess implements AsyncDisposable {
 
 /** What vitest puts into the environment would reach the application otherwise. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const names = ["PATH", "HOME", "LANG", "USER"];
+  const names = ["PATH", "HOME", "LANG", "USER", "NODE_COMPILE_CACHE"];
   return Object.fromEntries(
     names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

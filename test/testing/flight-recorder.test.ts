@@ -1,15 +1,15 @@
 /** What the flight recorder says, against what happens when it is done: the same seeds, the same load. */
 import { describe, expect, it } from "vitest";
-import { application } from "../api/application.ts";
-import { mean } from "../api/combiners.ts";
-import { deployment } from "../api/deployment.ts";
-import { type Ensemble, ensemble } from "../api/ensemble.ts";
-import type { Handle } from "../api/handle.ts";
-import type { OnnxModel } from "../api/onnx-model.ts";
-import { onnxModel } from "../onnx/onnx-model.ts";
-import { Tensor } from "../wire/tensor.ts";
-import type { Plant } from "./plant.ts";
-import { simulate } from "./simulate.ts";
+import { application } from "../../src/api/application.ts";
+import { mean } from "../../src/api/combiners.ts";
+import { deployment } from "../../src/api/deployment.ts";
+import { type Ensemble, ensemble } from "../../src/api/ensemble.ts";
+import type { Handle } from "../../src/api/handle.ts";
+import type { OnnxModel } from "../../src/api/onnx-model.ts";
+import { onnxModel } from "../../src/onnx/onnx-model.ts";
+import type { Plant } from "../../src/testing/plant.ts";
+import { simulate } from "../../src/testing/simulate.ts";
+import { Tensor } from "../../src/wire/tensor.ts";
 
 class Scorer {
   readonly #score: Ensemble<OnnxModel, number>;
