@@ -3,6 +3,7 @@ import path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { LoadShape } from "../load/run-load.ts";
+import { findNodes } from "../runtime/run-directory.ts";
 import { adminToken } from "./admin-token.ts";
 import { BenchNode } from "./bench-node.ts";
 import type { RequestFlags } from "./bench-requests.ts";
@@ -87,7 +88,7 @@ export function benchCommand(): Command {
     )
     .option(
       "--admin-url <url>",
-      `where the node's admin API is (default: of a URL on this machine ${DEFAULT_URL})`,
+      `where the node's admin API is (default: of a URL on this machine, what its node has noted, else ${DEFAULT_URL})`,
       toUrl,
     )
     .option(
@@ -120,9 +121,10 @@ async function bench(target: string, nodeFlags: readonly string[], flags: BenchF
       throw invalid(
         `${nodeFlags[0]}: flags after -- are for a node that is started here, and ${target} runs already`,
       );
-    const { adminUrl = isHere(url) ? new URL(DEFAULT_URL) : undefined } = flags;
+    const known = flags.adminUrl ?? (await adminUrlOf(url));
+    const adminUrl = known ?? (isHere(url) ? new URL(DEFAULT_URL) : undefined);
     const admin = adminUrl === undefined ? undefined : adminOf(adminUrl);
-    return run({ url, admin, isAdminSure: flags.adminUrl !== undefined });
+    return run({ url, admin, isAdminSure: known !== undefined });
   }
   if (!existsSync(target)) throw new TuttiError("ModuleLoadFailed", `${target} does not exist`);
   const tokenFlags = flags.adminTokenFile === undefined ? [] : ["--admin-token-file", flags.adminTokenFile];
@@ -170,6 +172,14 @@ function targetUrl(text: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === "http:" && url.username === "") return url;
   throw invalid(`<target>: expected a URL such as http://127.0.0.1:8000/scores, without TLS, found ${text}`);
+}
+
+/** Of a node of this user on this machine, which has noted it. */
+async function adminUrlOf(url: URL): Promise<URL | undefined> {
+  if (!isHere(url)) return undefined;
+  const nodes = await findNodes();
+  const admin = nodes.find(({ edge }) => new URL(edge).port === url.port)?.admin;
+  return admin === undefined ? undefined : new URL(admin);
 }
 
 const isHere = ({ hostname }: URL): boolean => ["127.0.0.1", "localhost", "[::1]"].includes(hostname);

@@ -2,10 +2,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
 import type { ApplicationGraph } from "../api/graph.ts";
-import { readGraph } from "../api/graph.ts";
-import { wholeConfig } from "../config-file/whole-config.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { loadApplication } from "../executor/load-application.ts";
 import { EXIT, exitOfParser } from "./exit-codes.ts";
 import { withExitCode } from "./node-flags.ts";
 
@@ -50,6 +47,7 @@ async function build(module: string, flags: BuildFlags): Promise<void> {
     const directory = output === "-" ? process.cwd() : path.dirname(path.resolve(output));
     const relative = path.relative(directory, path.resolve(module));
     const shown = relative.startsWith(".") ? relative : `./${relative}`;
+    const { wholeConfig } = await import("../config-file/whole-config.ts");
     const text = wholeConfig({ graph, module: shown, args });
     if (output === "-") process.stdout.write(text);
     else await write(output, text, force);
@@ -59,7 +57,10 @@ async function build(module: string, flags: BuildFlags): Promise<void> {
   process.stdout.write("", () => process.exit());
 }
 
+/** What is needed for this command alone is loaded when it runs. */
 async function graphOf(module: string, args: object): Promise<ApplicationGraph> {
+  const { readGraph } = await import("../api/graph.ts");
+  const { loadApplication } = await import("../executor/load-application.ts");
   return readGraph(await loadApplication(module, args)).graph;
 }
 

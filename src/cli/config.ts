@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import type { DesiredAnswer } from "../admin/applications-desk.ts";
-import { configText } from "../config-file/config-text.ts";
 import { askDesired } from "./ask-desired.ts";
 import { EXIT, exitOfParser } from "./exit-codes.ts";
 import { addNodeFlags, addressOf, type NodeFlags, withExitCode } from "./node-flags.ts";
@@ -34,13 +33,14 @@ function config(flags: ConfigFlags): Promise<void> {
     const address = addressOf(flags);
     const { answer } = await askDesired(address);
     process.stdout.write(
-      flags.json === true ? `${JSON.stringify(answer, undefined, 2)}\n` : toText(answer, address.url),
+      flags.json === true ? `${JSON.stringify(answer, undefined, 2)}\n` : await toText(answer, address.url),
     );
     return EXIT.ok;
   });
 }
 
-function toText({ revision, applications, notes }: DesiredAnswer, url: URL): string {
+async function toText({ revision, applications, notes }: DesiredAnswer, url: URL): Promise<string> {
+  const { configText } = await import("../config-file/config-text.ts");
   const head = [`revision ${revision} of ${url.origin}`];
   for (const [name, { rollback }] of Object.entries(notes)) {
     // In one line: a comment ends with it, and what is in the next would be taken for the file's.

@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { describePreview } from "../admin/describe-preview.ts";
-import { readConfigFile } from "../config-file/config-file.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { askDesired, putDesired } from "./ask-desired.ts";
 import { settingsToRestartFor } from "./compare-settings.ts";
@@ -56,6 +55,8 @@ export function deployCommand(): Command {
 function deploy(file: string, flags: DeployFlags): Promise<void> {
   return withExitCode(async () => {
     const address = addressOf(flags);
+    // It brings the reader of YAML and the schema along, which other commands need not load.
+    const { readConfigFile } = await import("../config-file/config-file.ts");
     const { applications, settings } = await readConfigFile(file);
     if (applications === undefined) {
       throw new TuttiError("InvalidOptions", `${file}: expected applications, found nothing of them`);

@@ -1,7 +1,5 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
-import { examineMachine } from "./examine-machine.ts";
-import { examineModel, findModels } from "./examine-models.ts";
 import { EXIT, exitOfParser } from "./exit-codes.ts";
 import type { Finding, Verdict } from "./finding.ts";
 import { paint } from "./paint.ts";
@@ -45,6 +43,8 @@ export function doctorCommand(): Command {
 
 async function doctor(models: readonly string[], flags: DoctorFlags): Promise<void> {
   const { host = "127.0.0.1", port = 8000, adminHost = "127.0.0.1", adminPort = 8002, json = false } = flags;
+  const { examineMachine } = await import("./examine-machine.ts");
+  const { examineModel, findModels } = await import("./examine-models.ts");
   const paths = models.length === 0 && existsSync(DEFAULT_MODELS) ? [DEFAULT_MODELS] : models;
   const named = findModels(paths);
   const columns = Math.max(CHECK_COLUMNS, ...named.map(({ check }) => check.length));

@@ -1,5 +1,6 @@
 import { isErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
+import { findNodes } from "../runtime/run-directory.ts";
 
 /** Where a node's admin API is, and how to ask it. */
 export interface NodeAddress {
@@ -56,10 +57,16 @@ export async function sendToNode(
     };
   } catch (thrown) {
     const why = reasonOf(thrown, timeoutMs);
-    throw new UnreachableError(
-      `no node answers at ${url.origin} (${why}): "tutti run <module>" starts one, --url names another`,
-    );
+    throw new UnreachableError(`no node answers at ${url.origin} (${why}): ${await advice(url)}`);
   }
+}
+
+/** Nodes of this user's that run here are named. */
+async function advice({ origin }: URL): Promise<string> {
+  const nodes = await findNodes();
+  const others = nodes.flatMap(({ admin }) => (admin === undefined || admin === origin ? [] : [admin]));
+  if (others.length === 0) return '"tutti run <module>" starts one, --url names another';
+  return `--url names another; here ${others.length === 1 ? "one runs" : "some run"} at ${others.join(", ")}`;
 }
 
 /** What an answer that is not the wanted one says, as the error it is. */

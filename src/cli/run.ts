@@ -7,7 +7,6 @@ import { TuttiError } from "../errors/tutti-error.ts";
 import type { RunningNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { exitOfParser } from "./exit-codes.ts";
-import { holdNode } from "./hold-node.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
@@ -43,6 +42,8 @@ const run = (module: string, flags: RunFlags): Promise<void> =>
 async function runModule(module: string, flags: RunFlags): Promise<undefined> {
   const settings = layerSettings(flagSettings(flags), environmentSettings());
   const watching = flags.watch === true ? new Watching() : undefined;
+  // A node's code is for those commands that are one, and not loaded by others.
+  const { holdNode } = await import("./hold-node.ts");
   await holdNode({
     settings,
     admin: adminOptionsOf(flags, settings),

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { Command } from "commander";
-import { type ConfigFile, readConfigFile } from "../config-file/config-file.ts";
+import type { ConfigFile } from "../config-file/config-file.ts";
 import { environmentSettings } from "../config-file/environment-settings.ts";
 import { layerSettings, type NodeSettings } from "../config-file/node-settings.ts";
 import { FileServedRecord } from "../controller/file-served-record.ts";
@@ -12,7 +12,6 @@ import type { RunningNode } from "../runtime/node.ts";
 import type { NodeSource } from "../runtime/node-source.ts";
 import { urlOf } from "../runtime/url-of.ts";
 import { exitOfParser } from "./exit-codes.ts";
-import { holdNode, tellVersion } from "./hold-node.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
@@ -55,8 +54,9 @@ const start = (flags: StartFlags): Promise<void> => withExitCode(() => startStor
 
 async function startStored(flags: StartFlags): Promise<undefined> {
   // The file is read before anything else is decided: it may say all of it.
-  const config = flags.config === undefined ? undefined : await readConfigFile(flags.config);
+  const config = flags.config === undefined ? undefined : await readConfig(flags.config);
   const settings = layerSettings(flagSettings(flags), environmentSettings(), config?.settings ?? NOTHING);
+  const { holdNode, tellVersion } = await import("./hold-node.ts");
   await holdNode({
     settings,
     admin: adminOptionsOf(flags, settings),
@@ -65,6 +65,12 @@ async function startStored(flags: StartFlags): Promise<undefined> {
     onReady: sayStarted,
     onVersionEvent: tellVersion,
   });
+}
+
+/** Loaded where it is needed, as the node's code is: it brings the reader of YAML and the schema along. */
+async function readConfig(file: string): Promise<ConfigFile> {
+  const { readConfigFile } = await import("../config-file/config-file.ts");
+  return readConfigFile(file);
 }
 
 async function openState(

@@ -48,7 +48,10 @@ export async function runLoad(plan: LoadPlan): Promise<LoadRun> {
   const tally = new LoadTally(plan.deadlineMs);
   const load =
     plan.shape.kind === "open" ? startOpen(plan, plan.shape, tally) : startClosed(plan, plan.shape, tally);
-  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal }).catch(() => {});
+  // What is not waited for any more must not keep the program that measures: its timers end with the run.
+  const over = new AbortController();
+  const anyEnd = AbortSignal.any([signal, over.signal]);
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: anyEnd }).catch(() => {});
   await pause(Math.max(0, warmUpMs - load.elapsedMs()));
   plan.onWindow();
   const openedAtMs = performance.now();
@@ -61,6 +64,7 @@ export async function runLoad(plan: LoadPlan): Promise<LoadRun> {
   const closedAtMs = performance.now();
   load.windowEnded();
   if (!signal.aborted && !load.isOverloaded()) await Promise.race([load.allEnded, pause(plan.drainMs)]);
+  over.abort();
   const ended = signal.aborted ? "interrupted" : load.isOverloaded() ? "overloaded" : "complete";
   if (ended === "complete")
     for (let n = load.outstanding(); n > 0; n -= 1)

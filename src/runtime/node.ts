@@ -28,9 +28,10 @@ import { NodeObserver } from "./node-observer.ts";
 import { type NodeSource, openSource } from "./node-source.ts";
 import { notServedTarget } from "./not-served-target.ts";
 import { OperateNode } from "./operate-node.ts";
-import { createRunDirectory } from "./run-directory.ts";
+import { createRunDirectory, noteAddresses } from "./run-directory.ts";
 import { SlotHistory } from "./slot-history.ts";
 import { toldSettings } from "./told-settings.ts";
+import { urlOf } from "./url-of.ts";
 import { VersionHost } from "./version-host.ts";
 import { INLINE_ID, keepHealthy, wireNode } from "./wire-node.ts";
 
@@ -164,6 +165,10 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     // The port is taken first: a port in use is known before a second of loading, and probes get their answer.
     const address = await ingress.start();
     const adminAddress = await admin?.start();
+    await noteAddresses(runDirectory, {
+      edge: urlOf(address),
+      ...(adminAddress === undefined ? {} : { admin: urlOf(adminAddress) }),
+    });
     await fleet.start();
     const ofProcesses = processSlots(options.source, nodeOptions);
     fleet.prestart(ofProcesses);

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { MARK, markedPids } from "../support/processes.ts";
 import { TempFolder } from "../support/temp-folder.ts";
@@ -88,6 +89,20 @@ describe("tutti bench of a URL", () => {
     await node.stopped();
   });
 
+  it("finds the flight recorder of a node on this machine by itself, whatever its admin port is", async () => {
+    using folder = TempFolder.withTutti();
+    await using node = await TuttiProcess.ready(folder.write("app.js", APP), {
+      args: ["--port", "0", ...SMALL],
+    });
+    const url = `http://localhost:${node.port}/echo`;
+    const { code, stdout } = await tutti(["bench", url, "--body", "{}", ...SHORT], {
+      env: { TMPDIR: path.dirname(node.socketFolder) },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nwhy, by the flight recorder\n {2}slowest {3}\d+ of \d+.*: [Ee]cho /);
+    await node.stopped();
+  });
+
   it("counts from when a request was meant to be sent: a stall is in the latencies of all that came meanwhile", async () => {
     let asked = 0;
     const stalling = await listening(
@@ -111,7 +126,8 @@ describe("tutti bench of a URL", () => {
       "--warmup-s",
       "0",
     ];
-    const { code, stdout } = await tutti([...open, "--json"]);
+    // What is waited for at most is not waited for when all is answered: ten minutes, here.
+    const { code, stdout } = await tutti([...open, "--deadline-ms", "600000", "--json"]);
     stalling.close();
     expect(code).toBe(0);
     const { latency, degraded, ok, causes } = JSON.parse(stdout);

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TempFolder } from "../support/temp-folder.ts";
 import { tutti } from "../support/tutti-command.ts";
@@ -39,6 +40,13 @@ describe("tutti status", () => {
     const coloured = await tutti(["status", "--url", url], { env: { FORCE_COLOR: "1" } });
     expect(coloured.stdout).toContain(`${ESCAPE}32mready${ESCAPE}39m`);
     expect((await tutti(["status", "--url", url], { env: { NO_COLOR: "1" } })).stdout).not.toContain(ESCAPE);
+  });
+
+  it("names the node that runs on this machine when none answers where it asked", async () => {
+    const asked = ["status", "--url", "http://127.0.0.1:1"];
+    const { code, stderr } = await tutti(asked, { env: { TMPDIR: path.dirname(node.socketFolder) } });
+    expect(code).toBe(7);
+    expect(stderr).toContain(`: --url names another; here one runs at ${url}\n`);
   });
 
   it("gives scripts the JSON of the admin API, and nothing else", async () => {
@@ -99,7 +107,9 @@ describe("tutti status, when it goes wrong,", () => {
     const free = await listening(createServer());
     const { port } = free.address() as AddressInfo;
     await new Promise((resolve) => free.close(resolve));
-    const { code, stdout, stderr } = await tutti(["status", "--url", `http://127.0.0.1:${port}`]);
+    const asked = ["status", "--url", `http://127.0.0.1:${port}`];
+    using empty = new TempFolder();
+    const { code, stdout, stderr } = await tutti(asked, { env: { TMPDIR: empty.path } });
     expect([code, stdout]).toEqual([7, ""]);
     expect(stderr).toBe(
       `tutti: no node answers at http://127.0.0.1:${port} (connect ECONNREFUSED 127.0.0.1:${port}): ` +
