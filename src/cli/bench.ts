@@ -7,7 +7,8 @@ import { findNodes } from "../runtime/run-directory.ts";
 import { adminToken } from "./admin-token.ts";
 import { BenchNode } from "./bench-node.ts";
 import type { RequestFlags } from "./bench-requests.ts";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import { DEFAULT_URL, toUrl, withExitCode } from "./node-flags.ts";
 import type { BenchPlan } from "./run-bench.ts";
 
@@ -45,7 +46,7 @@ Exit codes: 0 measured, 1 failed (nothing was answered well, the rate could not 
 option, 3 to 5 as tutti run, 7 nothing answers there.`;
 
 export function benchCommand(): Command {
-  return new Command("bench")
+  const command = new Command("bench")
     .description(
       "Measure an application under load: throughput, latencies, errors, and what the flight recorder says of them.",
     )
@@ -95,12 +96,11 @@ export function benchCommand(): Command {
       "--admin-token-file <file>",
       "where the admin API's token is (default: the environment's TUTTI_ADMIN_TOKEN)",
     )
-    .option("--json", "what was measured as JSON (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action((target: string, nodeFlags: readonly string[], flags: BenchFlags) =>
+    .option("--json", "what was measured as JSON (default: off)");
+  return withWords(command, EXAMPLES).action(
+    (target: string, nodeFlags: readonly string[], flags: BenchFlags) =>
       withExitCode(() => bench(target, nodeFlags, flags)),
-    );
+  );
 }
 
 async function bench(target: string, nodeFlags: readonly string[], flags: BenchFlags): Promise<number> {

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
 import type { ApplicationGraph } from "../api/graph.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import { withExitCode } from "./node-flags.ts";
 
 interface BuildFlags {
@@ -23,7 +25,7 @@ Exit codes: 0 written, 1 failed, 2 wrong option, 3 the module could not be loade
 const DEFAULT_OUTPUT = "tutti.yaml";
 
 export function buildCommand(): Command {
-  return new Command("build")
+  const command = new Command("build")
     .description(
       "Write a config file with every option of an application, each with its value and its default.",
     )
@@ -33,16 +35,16 @@ export function buildCommand(): Command {
     )
     .option("--output <file>", `where to write it; - is standard output (default: ${DEFAULT_OUTPUT})`)
     .option("--args <json>", "what the module's function is given (default: {})")
-    .option("--force", "write over a file that is there (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action(build);
+    .option("--force", "write over a file that is there (default: off)");
+  return withWords(command, EXAMPLES).action(build);
 }
 
 async function build(module: string, flags: BuildFlags): Promise<void> {
   await withExitCode(async () => {
     const { output = DEFAULT_OUTPUT, force = false } = flags;
     const args = parseArgs(flags.args ?? "{}");
+    if (!existsSync(module))
+      throw new TuttiError("ModuleLoadFailed", `${path.resolve(module)} does not exist`);
     const graph = await graphOf(path.resolve(module), args);
     const directory = output === "-" ? process.cwd() : path.dirname(path.resolve(output));
     const relative = path.relative(directory, path.resolve(module));

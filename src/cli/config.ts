@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import type { DesiredAnswer } from "../admin/applications-desk.ts";
 import { askDesired } from "./ask-desired.ts";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import { addNodeFlags, addressOf, type NodeFlags, withExitCode } from "./node-flags.ts";
 
 interface ConfigFlags extends NodeFlags {
@@ -21,11 +22,11 @@ export function configCommand(): Command {
   const command = new Command("config").description(
     "Show what a node is to run: its desired state, in the form of a config file.",
   );
-  return addNodeFlags(command)
-    .option("--json", "the desired state as JSON, as the admin API gives it (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action(config);
+  addNodeFlags(command).option(
+    "--json",
+    "the desired state as JSON, as the admin API gives it (default: off)",
+  );
+  return withWords(command, EXAMPLES).action(config);
 }
 
 function config(flags: ConfigFlags): Promise<void> {

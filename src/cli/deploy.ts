@@ -2,9 +2,10 @@ import { Command } from "commander";
 import { describePreview } from "../admin/describe-preview.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { askDesired, putDesired } from "./ask-desired.ts";
+import { withWords } from "./command-words.ts";
 import { settingsToRestartFor } from "./compare-settings.ts";
 import { canAsk, confirm } from "./confirm.ts";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { EXIT } from "./exit-codes.ts";
 import { followRollout, type Outcome } from "./follow-rollout.ts";
 import { addNodeFlags, addressOf, type NodeFlags, withExitCode } from "./node-flags.ts";
 import { paint } from "./paint.ts";
@@ -37,7 +38,7 @@ export function deployCommand(): Command {
       "Make a running node run what a config file says: shows what will change, and does just that.",
     )
     .argument("<file>", "the config file, tutti.yaml");
-  return addNodeFlags(command)
+  addNodeFlags(command)
     .option("--dry-run", "only show what would change (default: off)")
     .option("--yes", "do not ask (default: asks, on a terminal)")
     .option("--no-wait", "do not wait for what becomes of it (default: waits)")
@@ -46,10 +47,8 @@ export function deployCommand(): Command {
       `how long to wait for what becomes of it (default: ${DEFAULT_WAIT_MS})`,
       wholeNumber,
     )
-    .option("--json", "what has changed and what became of it, as JSON (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action(deploy);
+    .option("--json", "what has changed and what became of it, as JSON (default: off)");
+  return withWords(command, EXAMPLES).action(deploy);
 }
 
 function deploy(file: string, flags: DeployFlags): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Command } from "commander";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import type { Finding, Verdict } from "./finding.ts";
 import { paint } from "./paint.ts";
 import { wholeNumber } from "./whole-number.ts";
@@ -28,17 +29,15 @@ const CHECK_COLUMNS = 16;
 const TONES = { ok: "good", warn: "changing", fail: "bad" } as const satisfies Record<Verdict, string>;
 
 export function doctorCommand(): Command {
-  return new Command("doctor")
+  const command = new Command("doctor")
     .description("Find out whether this machine is ready to run a node, and what to do about what is not.")
     .argument("[models...]", "model files or repositories to load (default: ./models, if it is there)")
     .option("--host <address>", "address that the edge is to listen on (default: 127.0.0.1)")
     .option("--port <n>", "its port (default: 8000)", wholeNumber)
     .option("--admin-host <address>", "address of the admin API (default: 127.0.0.1)")
     .option("--admin-port <n>", "its port (default: 8002)", wholeNumber)
-    .option("--json", "what was found as JSON (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action(doctor);
+    .option("--json", "what was found as JSON (default: off)");
+  return withWords(command, EXAMPLES).action(doctor);
 }
 
 async function doctor(models: readonly string[], flags: DoctorFlags): Promise<void> {

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.ts";
 import { buildCommand } from "./build.ts";
+import { withWords } from "./command-words.ts";
 import { configCommand } from "./config.ts";
 import { deployCommand } from "./deploy.ts";
 import { doctorCommand } from "./doctor.ts";
-import { exitOfParser } from "./exit-codes.ts";
 import { rollbackCommand, scaleCommand, shutdownCommand } from "./operations.ts";
 import { runCommand } from "./run.ts";
 import { startCommand } from "./start.ts";
@@ -28,8 +28,6 @@ const program = new Command()
   .name("tutti")
   .description("Model serving for Node.js: many models called in parallel, one answer by the deadline.")
   .version(version)
-  .showHelpAfterError("(see --help)")
-  .exitOverride(exitOfParser)
   .addCommand(runCommand())
   .addCommand(startCommand())
   .addCommand(buildCommand())
@@ -40,7 +38,7 @@ const program = new Command()
   .addCommand(rollbackCommand())
   .addCommand(shutdownCommand())
   .addCommand(benchCommand())
-  .addCommand(doctorCommand())
-  .addHelpText("after", EXAMPLES);
+  .addCommand(doctorCommand());
+withWords(program, EXAMPLES);
 
 await program.parseAsync();

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import { type NodeAnswer, refusalOf, sendToNode } from "./node-client.ts";
 import { addNodeFlags, addressOf, type NodeFlags, withExitCode } from "./node-flags.ts";
 
@@ -83,10 +84,10 @@ Examples:
 }
 
 const finish = (command: Command, examples: string): Command =>
-  addNodeFlags(command)
-    .option("--json", "the node's answer as JSON (default: off)")
-    .addHelpText("after", `${examples}\n${EXIT_CODES}`)
-    .exitOverride(exitOfParser);
+  withWords(
+    addNodeFlags(command).option("--json", "the node's answer as JSON (default: off)"),
+    `${examples}\n${EXIT_CODES}`,
+  );
 
 /** @param said what is told when it is done. */
 function operate(path: string, body: object, flags: JsonFlags, said: () => string): Promise<void> {

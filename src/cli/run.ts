@@ -6,7 +6,7 @@ import { layerSettings } from "../config-file/node-settings.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { RunningNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
-import { exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
@@ -29,7 +29,7 @@ export function runCommand(): Command {
     .description("Run the application that a TypeScript or JavaScript module exports, until stopped.")
     .argument("<module>", "the module; its default export is application({ ... })")
     .option("--watch", "serve what changes in the module, what it imports or its models (default: off)");
-  return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(run);
+  return withWords(withSetupFlags(command), EXAMPLES).action(run);
 }
 
 interface RunFlags extends SetupFlags {

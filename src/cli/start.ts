@@ -11,7 +11,7 @@ import { preview } from "../policy/preview.ts";
 import type { RunningNode } from "../runtime/node.ts";
 import type { NodeSource } from "../runtime/node-source.ts";
 import { urlOf } from "../runtime/url-of.ts";
-import { exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
 import { withExitCode } from "./node-flags.ts";
 import { say } from "./say.ts";
 import { adminOptionsOf, flagSettings, logLevelOf, type SetupFlags, withSetupFlags } from "./setup-flags.ts";
@@ -45,7 +45,7 @@ export function startCommand(): Command {
       "--modules-dir <dir>",
       "modules that are deployed over the admin API lie beneath it (default: the config file's directory, else the current one)",
     );
-  return withSetupFlags(command).addHelpText("after", EXAMPLES).exitOverride(exitOfParser).action(start);
+  return withWords(withSetupFlags(command), EXAMPLES).action(start);
 }
 
 const NOTHING: NodeSettings = { http: {}, admin: {}, node: {} };

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { describeStatus } from "../admin/describe-status.ts";
 import { askStatus } from "./ask-node.ts";
-import { EXIT, exitOfParser } from "./exit-codes.ts";
+import { withWords } from "./command-words.ts";
+import { EXIT } from "./exit-codes.ts";
 import { addNodeFlags, addressOf, type NodeFlags, withExitCode } from "./node-flags.ts";
 import { paint } from "./paint.ts";
 
@@ -22,11 +23,8 @@ export function statusCommand(): Command {
   const command = new Command("status").description(
     "Show a running node: its applications, deployments, replicas and executors, and what is wrong with them.",
   );
-  return addNodeFlags(command)
-    .option("--json", "the status as JSON, as the admin API gives it (default: off)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride(exitOfParser)
-    .action(status);
+  addNodeFlags(command).option("--json", "the status as JSON, as the admin API gives it (default: off)");
+  return withWords(command, EXAMPLES).action(status);
 }
 
 function status(flags: StatusFlags): Promise<void> {

@@ -147,6 +147,20 @@ describe("explainImportFailure", () => {
     });
   });
 
+  it("does not name Tutti's own files, which Node's loader asks on its way", () => {
+    const thrown = Object.assign(
+      new TypeError('Module "app.json" needs an import attribute of "type: json"'),
+      {
+        code: "ERR_IMPORT_ATTRIBUTE_MISSING",
+        stack: `TypeError: …\n    at load (file://${import.meta.dirname}/imported-files.js:18:10)`,
+      },
+    );
+    expect(explainImportFailure("/app/app.json", thrown).message).toBe(
+      '/app/app.json cannot be imported: Module "app.json" needs an import attribute of "type: json"; ' +
+        "JSON is imported with an attribute: import data from './data.json' with { type: \"json\" }",
+    );
+  });
+
   it("explains even what is no error", () => {
     for (const thrown of [undefined, null, 5, {}]) {
       expect(explainImportFailure("/app.ts", thrown).message).toMatch(/^\/app\.ts cannot be imported: /);

@@ -43,6 +43,10 @@ const EXPLANATIONS: readonly Explanation[] = [
     advice: "Node imports the file that is named: write './x.ts' for a TypeScript file, not './x.js'",
   },
   {
+    matches: (_, code) => code === "ERR_IMPORT_ATTRIBUTE_MISSING",
+    advice: "JSON is imported with an attribute: import data from './data.json' with { type: \"json\" }",
+  },
+  {
     matches: (_, code) => code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND",
     advice: "check the path (with its extension), or install the package",
   },
@@ -78,5 +82,7 @@ function placeOf(thrown: unknown, modulePath: string): string {
   const stack = thrown instanceof Error ? (thrown.stack ?? "") : "";
   const head =
     /^(?:file:\/\/)?(\/[^\n:]+):(\d+)\n/.exec(stack) ?? /at .*?file:\/\/(\/[^\s:)]+):(\d+)/.exec(stack);
-  return head?.[1] === undefined ? modulePath : `${head[1]}:${head[2]}`;
+  // Tutti's own are there where Node's loader asks them: they are not at fault.
+  if (head?.[1] === undefined || head[1].startsWith(`${import.meta.dirname}/`)) return modulePath;
+  return `${head[1]}:${head[2]}`;
 }

@@ -95,7 +95,7 @@ describe("tutti bench of a URL", () => {
       args: ["--port", "0", ...SMALL],
     });
     const url = `http://localhost:${node.port}/echo`;
-    const { code, stdout } = await tutti(["bench", url, "--body", "{}", ...SHORT], {
+    const { code, stdout } = await tutti(["bench", url, ...SHORT], {
       env: { TMPDIR: path.dirname(node.socketFolder) },
     });
     expect(code).toBe(0);

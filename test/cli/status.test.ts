@@ -193,6 +193,17 @@ describe("the help", () => {
     for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(120);
   });
 
+  it("is named where the command line is wrong, which is said as everything else is", async () => {
+    const { code, stderr } = await tutti(["run", "app.ts", "--port", "eighty"]);
+    expect([code, stderr]).toEqual([
+      2,
+      "tutti: option '--port <n>' argument 'eighty' is invalid. expected a whole number.\n(see tutti run --help)\n",
+    ]);
+    expect((await tutti(["frobnicate"])).stderr).toBe(
+      "tutti: unknown command 'frobnicate'\n(see tutti --help)\n",
+    );
+  });
+
   it("is what comes without a command, with 2", async () => {
     const { code, stderr } = await tutti([]);
     expect(code).toBe(2);
