@@ -43,6 +43,8 @@ export interface CodeReplicaOptions {
 
 /** What a class that computes is taken to need for one call before it has shown it. */
 const FIRST_COMPUTE_US = 250_000;
+/** User code may take longer than it ever did: so much is added to what it is known to take. */
+const COMPUTE_SLACK_US = 250_000;
 /** How much of its longest call it keeps with each shorter one. */
 const COMPUTE_FORGETS = 0.95;
 
@@ -126,7 +128,7 @@ export class CodeReplica implements HostedReplica {
 
   /** Learned for classes that compute, and only for them: others may wait as long as they like without blocking. */
   get longestRunUs(): number {
-    return this.#options.compute ? this.#longestRunUs : 0;
+    return this.#options.compute ? this.#longestRunUs + COMPUTE_SLACK_US : 0;
   }
 
   cost(): CostReport | undefined {

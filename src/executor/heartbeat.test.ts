@@ -106,18 +106,37 @@ describe("an executor that is silent", () => {
     expect(executor.killedBecause).toBeUndefined();
   });
 
-  it("may be so for four times its longest batch more", async () => {
+  it("may be so for twice its longest batch before it is told of, and for four times before it is ended", async () => {
     const { clock, executor, told } = watched();
-    executor.longestRunMs = 300;
+    executor.longestRunMs = 400;
     await clock.advance(500);
     executor.isStopped = true;
-    await clock.advance(1400);
+    await clock.advance(700);
     expect(told).toEqual([]);
     await clock.advance(200);
     expect(told).toEqual([true]);
-    await clock.advance(400);
+    await clock.advance(600);
     expect(executor.killedBecause).toBeUndefined();
+    await clock.advance(200);
+    expect(executor.killedBecause).toBeDefined();
+  });
+
+  it("is ended when its time is over, not when it is next asked", async () => {
+    const { clock, executor } = watched({ timeoutMs: 1030 });
     await clock.advance(500);
+    executor.isStopped = true;
+    await clock.advance(1029);
+    expect(executor.killedBecause).toBeUndefined();
+    await clock.advance(3);
+    expect(executor.killedBecause).toBeDefined();
+  });
+
+  it("is ended no later for batches that are short beside the time-out", async () => {
+    const { clock, executor } = watched();
+    executor.longestRunMs = 200;
+    await clock.advance(500);
+    executor.isStopped = true;
+    await clock.advance(1200);
     expect(executor.killedBecause).toBeDefined();
   });
 

@@ -30,8 +30,11 @@ export interface WatchedExecutor extends Executor {
   readonly isBusyLoading: boolean;
 }
 
-/** A batch may take this many times what it is predicted to before its silence means something. */
-const PATIENCE = 4;
+/** So many times what its longest batch is predicted to take, and its silence means something: routers are told. */
+const PATIENCE = 2;
+
+/** So many times, and it is ended. Where batches are short, the time-out is many times that already. */
+const LONG_PATIENCE = 4;
 
 /** So many times its memory limit, and it is ended without waiting for who takes over: it would take the machine along. */
 const HARD_LIMIT = 1.5;
@@ -46,6 +49,7 @@ export class Heartbeat {
   readonly #events: HeartbeatEvents;
   readonly #clock: Clock;
   readonly #cancelTimer: CancelTimer;
+  #cancelLastLook: CancelTimer = () => {};
   #lastAnswerAtMs: number;
   #lastTickAtMs: number;
   #isOut = false;
@@ -69,6 +73,7 @@ export class Heartbeat {
 
   close(): void {
     this.#cancelTimer();
+    this.#cancelLastLook();
   }
 
   #tick(): void {
@@ -80,15 +85,24 @@ export class Heartbeat {
     if (ownLagMs > intervalMs / 2) this.#lastAnswerAtMs += ownLagMs;
     const silentMs = nowMs - this.#lastAnswerAtMs;
     const { isBusyLoading, status } = this.#executor;
-    const patienceMs = PATIENCE * (status?.longestRunMs ?? 0);
-    if (silentMs > (isBusyLoading ? loadingTimeoutMs : timeoutMs + patienceMs)) {
+    const longestRunMs = status?.longestRunMs ?? 0;
+    const allowedMs = isBusyLoading ? loadingTimeoutMs : Math.max(timeoutMs, LONG_PATIENCE * longestRunMs);
+    if (silentMs > allowedMs) {
       this.#executor.kill(
         `it did not answer for ${Math.round(silentMs)} ms: its event loop is blocked or it is stopped`,
       );
       return;
     }
-    this.#tellSilence(!isBusyLoading && silentMs > silentAfterMs + patienceMs);
+    this.#tellSilence(!isBusyLoading && silentMs > Math.max(silentAfterMs, PATIENCE * longestRunMs));
     if (!this.#isOut) void this.#ask();
+    else this.#lookAgainIn(allowedMs - silentMs);
+  }
+
+  /** Its time may be over before the next tick: whoever waits for its replacement waits no longer than that. */
+  #lookAgainIn(leftMs: number): void {
+    this.#cancelLastLook();
+    if (leftMs < this.#options.intervalMs)
+      this.#cancelLastLook = this.#clock.afterInBackground(leftMs + 1, () => this.#tick());
   }
 
   async #ask(): Promise<void> {
