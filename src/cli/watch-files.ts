@@ -7,6 +7,10 @@ import path from "node:path";
 const SETTLE_MS = 60;
 /** What code is made of, also where it is not known yet that it will be imported. */
 const CODE = /\.(?:[cm]?[jt]s|json|onnx)$/;
+/** A file in the folder of one version of a model, as repositories have them: the next version is a folder beside it. */
+const MODEL_VERSION = /^(.+)[/\\][1-9]\d*[/\\](model\.onnx)$/;
+const VERSION = /^[1-9]\d*$/;
+const MISSING = "missing";
 
 /**
  * Tells when what an application was made from is not what it was. Directories are watched rather than files, since many editors
@@ -16,6 +20,8 @@ export class WatchFiles {
   readonly #onChange: () => void;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #hashes = new Map<string, string>();
+  /** Not looked at yet. */
+  readonly #seen = new Set<string>();
   #files = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -23,17 +29,17 @@ export class WatchFiles {
     this.#onChange = onChange;
   }
 
-  /** @param files absolute. From now on these, and new code beside them. */
+  /** @param files absolute. From now on these, new code beside them, and new versions of models. */
   async follow(files: readonly string[]): Promise<void> {
     this.#files = new Set(files);
-    for (const directory of new Set(files.map((file) => path.dirname(file)))) {
-      if (this.#watchers.has(directory)) continue;
-      const watcher = watch(directory, (_, name) => this.#seen(directory, name));
-      // A directory that is gone is not watched any more; its files are missed when they are imported next.
-      watcher.on("error", () => watcher.close());
-      this.#watchers.set(directory, watcher);
+    for (const file of files) {
+      this.#watchFiles(path.dirname(file));
+      const [, model, name] = MODEL_VERSION.exec(file) ?? [];
+      if (model !== undefined && name !== undefined) this.#watchVersions(model, name);
     }
-    await Promise.all(files.map(async (file) => this.#hashes.set(file, await hashOf(file))));
+    // Of those known before, what was seen last stays: what has changed since is still to be told.
+    const unknown = files.filter((file) => !this.#hashes.has(file));
+    await Promise.all(unknown.map(async (file) => this.#hashes.set(file, await hashOf(file))));
   }
 
   close(): void {
@@ -41,19 +47,54 @@ export class WatchFiles {
     for (const watcher of this.#watchers.values()) watcher.close();
   }
 
-  #seen(directory: string, name: string | null): void {
-    const file = name === null ? undefined : path.join(directory, name);
-    if (file !== undefined && !this.#files.has(file) && !CODE.test(file)) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#compare(file), SETTLE_MS);
+  #watchFiles(directory: string): void {
+    this.#watch(directory, (name) => {
+      const file = name === null ? undefined : path.join(directory, name);
+      if (file !== undefined && !this.#files.has(file) && !CODE.test(file)) return;
+      this.#saw(file);
+    });
   }
 
-  async #compare(seen: string | undefined): Promise<void> {
-    const looked = new Set([...this.#files, ...(seen === undefined ? [] : [seen])]);
+  /** @param model the folder that has a folder for each version. @param file its name in each. */
+  #watchVersions(model: string, file: string): void {
+    this.#watch(model, (name) => {
+      if (name === null || !VERSION.test(name)) return;
+      const version = path.join(model, name);
+      this.#watchFiles(version);
+      this.#saw(path.join(version, file));
+    });
+  }
+
+  #watch(directory: string, onEvent: (name: string | null) => void): void {
+    if (this.#watchers.has(directory)) return;
+    let watcher: FSWatcher;
+    try {
+      watcher = watch(directory, (_, name) => onEvent(name));
+    } catch {
+      // It is gone again; its files are missed when they are imported next.
+      return;
+    }
+    const forget = () => {
+      watcher.close();
+      this.#watchers.delete(directory);
+    };
+    watcher.on("error", forget);
+    this.#watchers.set(directory, watcher);
+  }
+
+  #saw(file: string | undefined): void {
+    if (file !== undefined) this.#seen.add(file);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#compare(), SETTLE_MS);
+  }
+
+  async #compare(): Promise<void> {
+    const looked = new Set([...this.#files, ...this.#seen]);
+    this.#seen.clear();
     let hasChanged = false;
     for (const file of looked) {
       const hash = await hashOf(file);
-      if (this.#hashes.get(file) !== hash) hasChanged = true;
+      if ((this.#hashes.get(file) ?? MISSING) !== hash) hasChanged = true;
       this.#hashes.set(file, hash);
     }
     if (hasChanged) this.#onChange();
@@ -67,6 +108,6 @@ async function hashOf(file: string): Promise<string> {
       .update(await readFile(file))
       .digest("hex");
   } catch {
-    return "missing";
+    return MISSING;
   }
 }

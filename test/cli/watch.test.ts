@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { writeShop } from "../node/shop.ts";
 import { identityModel, writeModel } from "../onnx/model-proto.ts";
@@ -13,6 +14,30 @@ class Greeter {
   get() { return { greeting }; }
 }
 export default application({ name: "greeter", ingress: deployment(Greeter).bind(), http: { "GET /": "get" } });
+`;
+
+/** Answers by how many columns its model has: the number of its version. */
+const WIDTH = `
+import { application, deployment, modelRepository, Tensor } from "tutti";
+class Width {
+  #models;
+  constructor(models) { this.#models = models; }
+  async get() {
+    for (let width = 1; ; width++) {
+      try {
+        await this.#models[0].predict(new Tensor("float32", new Float32Array(width), [1, width]));
+        return { width };
+      } catch (error) {
+        if (width === 9) throw error;
+      }
+    }
+  }
+}
+export default application({
+  name: "width",
+  ingress: deployment(Width).bind(modelRepository("models")),
+  http: { "GET /": "get" },
+});
 `;
 
 const WATCH = ["--port", "0", "--lanes", "1", "--code-executors", "1", "--watch"];
@@ -69,6 +94,28 @@ describe("tutti run --watch", () => {
     const after = (await client.get("/buy")).json;
     expect(after.y).toEqual([1, 2]);
     expect(after.pid).not.toBe(pid);
+    await node.stopped();
+  });
+
+  it("takes a model's next version, which comes as a folder beside the one before", async () => {
+    using folder = TempFolder.withTutti();
+    const writeVersion = (version: number) => {
+      mkdirSync(folder.at("models", "same", String(version)), { recursive: true });
+      writeModel(
+        folder.at("models", "same", String(version), "model.onnx"),
+        identityModel("float32", ["N", version]),
+      );
+    };
+    writeVersion(1);
+    await using node = await TuttiProcess.ready(folder.write("app.js", WIDTH), { args: WATCH });
+    using client = new HttpClient(node.port);
+    await waitFor(() => node.stderr.includes("watching 2 files"), { what: "it to watch" });
+    const width = async () => (await client.get("/")).json;
+    expect(await width()).toEqual({ width: 1 });
+    writeVersion(2);
+    await waitFor(async () => (await width()).width === 2, { what: "the next version" });
+    writeVersion(3);
+    await waitFor(async () => (await width()).width === 3, { what: "the one after that" });
     await node.stopped();
   });
 });
