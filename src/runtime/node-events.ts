@@ -1,13 +1,13 @@
-import type { NodeStatus } from "../admin/node-status.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { RunnerEvent } from "../controller/slot.ts";
 import type { ControllerEvent } from "../controller/version-port.ts";
 import type { EventLog, NodeEvent } from "../observe/event-log.ts";
+import type { NodeGlance } from "./node-observer.ts";
 import { slotTitle } from "./record-collector.ts";
 
 export interface NodeEventsParts {
   readonly log: EventLog;
-  readonly status: () => Pick<NodeStatus, "ready" | "reason" | "applications">;
+  readonly glance: () => NodeGlance;
   readonly clock: Clock;
 }
 
@@ -35,13 +35,9 @@ export class NodeEvents {
   }
 
   #look(): void {
-    const { ready, reason, applications } = this.#parts.status();
-    for (const { name: application, deployments } of applications) {
-      for (const { name: deployment, state, ready: count, wanted } of deployments) {
-        const event = { type: "deployment", deployment, state, ready: count, wanted } as const;
-        this.#tellOnce(`deployment ${application} ${deployment}`, event);
-      }
-    }
+    const { ready, reason, deployments } = this.#parts.glance();
+    for (const { application, ...facts } of deployments)
+      this.#tellOnce(`deployment ${application} ${facts.deployment}`, { type: "deployment", ...facts });
     this.#tellOnce("node", { type: "node", ready, reason });
   }
 

@@ -41,6 +41,19 @@ export interface NodeObserverParts {
   readonly clock: Clock;
 }
 
+/** Of the version of each application that has the requests, or most of them. */
+export interface NodeGlance {
+  readonly ready: boolean;
+  readonly reason: string;
+  readonly deployments: readonly {
+    readonly application: string;
+    readonly deployment: string;
+    readonly state: "ready" | "short" | "down";
+    readonly ready: number;
+    readonly wanted: number;
+  }[];
+}
+
 /** What can be seen of a running node, put together from its parts when somebody looks. */
 export class NodeObserver implements AdminSource {
   readonly #parts: NodeObserverParts;
@@ -103,6 +116,16 @@ export class NodeObserver implements AdminSource {
     };
   }
 
+  /** As little of the status as events are made of: it is looked at whenever anything happens, on the thread that all requests pass. */
+  glance(): NodeGlance {
+    const deployments = this.#parts.controller.applications().flatMap(({ name, versions }) => {
+      const [main] = [...versions].sort((a, b) => b.weight - a.weight);
+      const views = main?.runner?.deployments() ?? [];
+      return views.map((view) => ({ application: name, deployment: view.name, ...readinessOf(view) }));
+    });
+    return { ...this.readiness(), deployments };
+  }
+
   #application(view: ApplicationView, slots: readonly SlotView[]): ApplicationStatus {
     const { name, status, reason, version = "", route = "", deadlineMs = 0, versions, rollout } = view;
     const nowMs = this.#parts.clock.now();
@@ -153,13 +176,15 @@ function versionReport(
   };
 }
 
-function deploymentReport(
-  { name, kind, key, wantedReplicas: wanted, readyReplicas: ready }: DeploymentView,
-  slots: readonly SlotView[],
-): DeploymentStatus {
+function deploymentReport(deployment: DeploymentView, slots: readonly SlotView[]): DeploymentStatus {
+  const { name, kind, key } = deployment;
   const replicas = slots.flatMap((slot) => replicasIn(slot, key)).sort((a, b) => a.index - b.index);
+  return { name, kind, ...readinessOf(deployment), replicas };
+}
+
+function readinessOf({ wantedReplicas: wanted, readyReplicas: ready }: DeploymentView) {
   const state = ready >= wanted ? "ready" : ready > 0 ? "short" : "down";
-  return { name, kind, state, ready, wanted, replicas };
+  return { state, ready, wanted } as const;
 }
 
 const STATE_OF_MISSING = {
