@@ -1,7 +1,7 @@
 // Shared by the scripts that run before anything is installed: plain JavaScript, no dependencies, any Node >= 20.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -60,8 +60,13 @@ export async function build() {
   const first = !existsSync(path.join(root, "dist"));
   if (first) say("compiling …");
   await run(node, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { quiet: true });
+  // tsc writes what it knows only when something has changed.
+  const [compiledMs, bundledMs] = ["dist/.tsbuildinfo", "dist/bundle/entry.js"].map(changedAtMs);
+  if (bundledMs < compiledMs) await run(node, ["scripts/bundle.mjs"], { quiet: true });
   if (first) say(`compiled in ${seconds(startedAt)}`);
 }
+
+const changedAtMs = (file) => statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 export const seconds = (sinceMs) => `${((Date.now() - sinceMs) / 1000).toFixed(1)} s`;
 

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { Executor } from "../executor/executor.ts";
 import type { RoutingSnapshot } from "../router/snapshot.ts";
 import type { ExecutorSlotsOptions } from "./executor-slots.ts";
@@ -10,6 +11,8 @@ import { VersionRunner, type VersionSource } from "./version-runner.ts";
 export interface NodeRunnerOptions extends Omit<ExecutorSlotsOptions, "prepare" | "onChange" | "nextTarget"> {
   readonly limits: PlanLimits;
   readonly importTimeoutMs: number;
+  /** Where the code of versions is kept as long as they run. Absent where no executor imports any. */
+  readonly codeDirectory?: string;
 }
 
 /** Runs versions of applications on a node: each has code executors of its own, and all share the lanes of models. */
@@ -19,6 +22,7 @@ export class NodeRunner {
   readonly #lanes: ModelLanes;
   readonly #versions = new Set<VersionRunner>();
   #nextTarget = 1;
+  #versionsSoFar = 0;
   #isStopping = false;
   #isHealing = false;
 
@@ -41,8 +45,13 @@ export class NodeRunner {
    * @param onSnapshot told where everything of this version is, whenever that changes.
    */
   add(source: VersionSource, onSnapshot: (snapshot: RoutingSnapshot) => void): VersionRunner {
+    const { codeDirectory } = this.#options;
+    this.#versionsSoFar += 1;
     const version = new VersionRunner({
       ...this.#options,
+      ...(codeDirectory === undefined
+        ? {}
+        : { codeCopy: path.join(codeDirectory, `${this.#versionsSoFar}.json`) }),
       source,
       onSnapshot,
       names: this.#names,

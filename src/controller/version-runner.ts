@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import type { ApplicationGraph } from "../api/graph.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { ApplicationIdentity, ReplicaSpec } from "../executor/control-messages.ts";
@@ -37,6 +38,8 @@ export interface VersionRunnerOptions extends Omit<ExecutorSlotsOptions, "onChan
   readonly names: SlotNames;
   readonly lanes: ModelLanes;
   readonly importTimeoutMs: number;
+  /** Where its first executor leaves its code for those that come later. Absent: each imports what there then is. */
+  readonly codeCopy?: string;
   /** For the node's own router. */
   readonly onSnapshot: (snapshot: RoutingSnapshot) => void;
 }
@@ -58,7 +61,8 @@ const FILES_TIMEOUT_MS = 5000;
 /**
  * One version of one application: its classes in code executors of its own, its models in the lanes that all share. It tells
  * its code executors, and the node's router for it, where everything is that it calls: other versions are not in that, so that
- * what came to a version stays in it (D9).
+ * what came to a version stays in it (D9). All its code executors run the code that the first one has imported, also those that are
+ * started when the files are others.
  */
 export class VersionRunner {
   readonly slots: ExecutorSlots;
@@ -201,6 +205,8 @@ export class VersionRunner {
     await Promise.all(views.map(({ name }) => this.slots.remove(name, drainMs, reason)));
     for (const { name } of views) this.#options.names.free(name);
     await this.#options.lanes.release(this);
+    const { codeCopy } = this.#options;
+    if (codeCopy !== undefined) await rm(codeCopy, { force: true });
   }
 
   /** Tells routers where everything is now. */
@@ -248,9 +254,10 @@ export class VersionRunner {
   }
 
   #import(executor: Executor): Promise<ApplicationGraph> {
-    const { source, importTimeoutMs } = this.#options;
+    const { source, importTimeoutMs, codeCopy } = this.#options;
     const { module, args = {}, identity = {} } = source;
-    return executor.order({ type: "import", module, args, identity }, importTimeoutMs);
+    const copy = codeCopy === undefined ? {} : { codeCopy };
+    return executor.order({ type: "import", module, args, identity, ...copy }, importTimeoutMs);
   }
 
   async #hashModels(executor: Executor, graph: ApplicationGraph): Promise<Map<string, string>> {
@@ -263,7 +270,7 @@ export class VersionRunner {
   async #prepare(executor: Executor): Promise<void> {
     const { module } = this.#options.source;
     const graph = await this.#import(executor);
-    if (JSON.stringify(graph) !== JSON.stringify(this.#imported)) {
+    if (JSON.stringify(graph, withoutPaths) !== JSON.stringify(this.#imported, withoutPaths)) {
       throw new TuttiError(
         "ModuleLoadFailed",
         `${module} built another graph than before: it must give the same deployments and options at each import`,
@@ -301,6 +308,13 @@ export class VersionRunner {
     }
   }
 }
+
+/** Which file a model is was decided when the version began, and is no business of code executors: a newer one may be there by now. */
+const withoutPaths = (_: string, value: unknown): unknown =>
+  isModel(value) ? { ...value, path: undefined } : value;
+
+const isModel = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === "model";
 
 const gracefulMs = (spec: ReplicaSpec): number =>
   spec.kind === "class" ? spec.options.gracefulShutdownMs : spec.gracefulShutdownMs;

@@ -70,6 +70,8 @@ export interface ImportRequest {
   readonly args: object;
   /** What it is called here, where that is not what the module says. */
   readonly identity: ApplicationIdentity;
+  /** The file of the version's code: written by the first that imports it, read by those that come later. Absent: as it is then. */
+  readonly codeCopy?: string;
 }
 
 export interface ApplicationIdentity {

@@ -3,9 +3,9 @@ import { DEFAULT_WIRE_LIMITS } from "../wire/protocol.ts";
 import { connectUnix, listenUnix } from "../wire/socket-transport.ts";
 import { assembleExecutor } from "./assemble-executor.ts";
 import type { ExecutorBoot } from "./control-messages.ts";
-import { ImportedFiles } from "./imported-files.ts";
 import { loadApplication } from "./load-application.ts";
 import { OnnxModelLoader } from "./model-loader.ts";
+import { OwnCode } from "./own-code.ts";
 import { ownProcess } from "./own-process.ts";
 
 /**
@@ -19,14 +19,17 @@ const ORPHANED = 3;
 async function main(): Promise<void> {
   const boot = await readBoot();
   process.title = `tutti ${boot.id}`;
-  const files = new ImportedFiles();
+  const code = new OwnCode();
   const executor = assembleExecutor({
     id: boot.id,
     token: boot.token,
     dial: ({ socketPath }) => connectUnix(socketPath, DEFAULT_WIRE_LIMITS, CONNECT_TIMEOUT_MS),
     models: new OnnxModelLoader({ directory: boot.modelCacheDirectory }),
-    importApplication: loadApplication,
-    importedFiles: () => files.list(),
+    importApplication: (module, args, copy) => {
+      const load = () => loadApplication(module, args);
+      return copy === undefined ? load() : code.importAs(copy, load);
+    },
+    importedFiles: () => code.list(),
     ownProcess: ownProcess(boot.laneNiceness, boot.nodeNiceness),
   });
   await listenUnix(boot.socketPath, DEFAULT_WIRE_LIMITS, (transport) => executor.accept(transport));

@@ -40,12 +40,17 @@ import { ReplicaTable } from "./replica-table.ts";
 const DRAIN_POLL_MS = 10;
 /** Since it first hosted anything: by then what requests call has been called. */
 const WARM_AFTER_MS = 5000;
+/**
+ * What is kept last stays, file by file, and executors of both kinds load some of the same: what those need that are started most, with each
+ * version, comes after what lanes need.
+ */
+const CLASSES_WARM_AFTER_MS = 7000;
 
 export interface ExecutorHostOptions {
   /** Carries the calls of the classes hosted here; its clock and counters are everybody's here. */
   readonly router: Router;
   readonly models: ModelLoader;
-  readonly importApplication: (module: string, args: object) => Promise<Application>;
+  readonly importApplication: (module: string, args: object, codeCopy?: string) => Promise<Application>;
   /** Files of the user's own that were imported so far. Default none. */
   readonly importedFiles?: () => readonly string[];
   /** Given each replica before it takes calls; what it returns takes them. Default the replica itself. */
@@ -170,8 +175,8 @@ export class ExecutorHost implements PeerService {
     }
   }
 
-  async #import({ module, args, identity }: ImportRequest): Promise<Application> {
-    return { ...(await this.#options.importApplication(module, args)), ...identity };
+  async #import({ module, args, identity, codeCopy }: ImportRequest): Promise<Application> {
+    return { ...(await this.#options.importApplication(module, args, codeCopy)), ...identity };
   }
 
   async #hash(paths: readonly string[]): Promise<string[]> {
@@ -243,7 +248,8 @@ export class ExecutorHost implements PeerService {
     const results: HostResult[] = [];
     for (const spec of specs) results.push(await this.#hostOne(spec));
     this.#process.hasLoaded();
-    this.#cancelWarm ??= this.#clock.afterInBackground(WARM_AFTER_MS, () => this.#process.isWarm());
+    const warmAfterMs = this.#classes.size > 0 ? CLASSES_WARM_AFTER_MS : WARM_AFTER_MS;
+    this.#cancelWarm ??= this.#clock.afterInBackground(warmAfterMs, () => this.#process.isWarm());
     return results;
   }
 

@@ -70,14 +70,22 @@ export interface RunningNode {
 
 const START_TIMEOUT_MS = 30_000;
 
-/** This file's own extension: the executor's main module stands beside it, built or not. */
-const ENTRY = fileURLToPath(new URL(`../executor/entry${path.extname(import.meta.url)}`, import.meta.url));
+const IS_BUILT = !import.meta.url.endsWith(".ts");
+
+/** The executor's main module: built, it is a bundle, which is loaded sooner than the many files it is made of. */
+const ENTRY = fileURLToPath(
+  new URL(IS_BUILT ? "../bundle/entry.js" : "../executor/entry.ts", import.meta.url),
+);
 
 /**
  * Type stripping and `node:sqlite` announce themselves as experimental on some versions that we support, once for each
  * process: of no use to anyone here.
  */
-const EXECUTOR_FLAGS = ["--disable-warning=ExperimentalWarning"];
+const EXECUTOR_FLAGS = [
+  "--disable-warning=ExperimentalWarning",
+  // What the application imports from this package is then the same code, see `exports` of package.json.
+  ...(IS_BUILT ? ["--conditions=tutti-executor"] : []),
+];
 
 /** Without an earlier version to go back to, a version is tried for ever. */
 const MAX_STARTS = 3;
@@ -97,16 +105,18 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
   const runDirectory = await createRunDirectory();
   const modelCacheDirectory = path.join(runDirectory, "models");
   const codeCacheDirectory = path.join(runDirectory, "code");
-  for (const directory of [modelCacheDirectory, codeCacheDirectory]) await mkdir(directory, { mode: 0o700 });
+  const codeDirectory = path.join(runDirectory, "versions");
+  for (const directory of [modelCacheDirectory, codeCacheDirectory, codeDirectory])
+    await mkdir(directory, { mode: 0o700 });
   const history = new SlotHistory();
   const log = new EventLog();
-  const events = new NodeEvents({ log, status: () => observer.status(), clock });
+  const events = new NodeEvents({ log, glance: () => observer.glance(), clock });
   const onEvent = (event: RunnerEvent | ControllerEvent) => {
     if ("slot" in event) history.note(event);
     events.note(event);
     options.onEvent(event);
   };
-  const directories = { runDirectory, modelCacheDirectory, codeCacheDirectory };
+  const directories = { runDirectory, modelCacheDirectory, codeCacheDirectory, codeDirectory };
   const { fleet, routers, runner, openRouter } = wire({ ...options, onEvent }, nodeOptions, directories);
   const recorder = new RequestRecorder();
   const ingress = new Ingress({
@@ -210,12 +220,15 @@ interface NodeDirectories {
   /** Only this user can enter it. */
   readonly runDirectory: string;
   readonly modelCacheDirectory: string;
+  /** What V8 has compiled. */
   readonly codeCacheDirectory: string;
+  /** The user's modules as versions have them. */
+  readonly codeDirectory: string;
 }
 
 function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, directories: NodeDirectories) {
   const { source, onEvent, onOutput, clock = systemClock } = options;
-  const { runDirectory, modelCacheDirectory, codeCacheDirectory } = directories;
+  const { runDirectory, modelCacheDirectory, codeCacheDirectory, codeDirectory } = directories;
   const launcher = new ProcessLauncher({
     runDirectory,
     modelCacheDirectory,
@@ -227,7 +240,7 @@ function wire(options: StartNodeOptions, nodeOptions: ResolvedNodeOptions, direc
     onOutput,
     clock,
   });
-  const platform = { launcher, clock };
+  const platform = { launcher, clock, codeDirectory };
   if (source.kind !== "inline") return wireNode({ platform, options: nodeOptions, onEvent });
   const models = new OnnxModelLoader({ directory: modelCacheDirectory });
   return wireNode({

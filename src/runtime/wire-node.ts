@@ -13,6 +13,8 @@ import { VersionRouters } from "./version-routers.ts";
 /** What a node stands on: processes and the system's time, or simulated ones. */
 export interface NodePlatform {
   readonly launcher: ExecutorLauncher;
+  /** Where the code of versions is kept as long as they run. Default nowhere: no executor imports any. */
+  readonly codeDirectory?: string;
   /** Default the system's. */
   readonly clock?: Clock;
   /** In [0, 1). Default `Math.random`. */
@@ -38,7 +40,7 @@ const NOTHING_IS_INLINE = () => false;
 
 /** Joins routers, fleet and runner: what a node is behind its edge. */
 export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) {
-  const { launcher, clock = systemClock, random = Math.random } = platform;
+  const { launcher, codeDirectory, clock = systemClock, random = Math.random } = platform;
   const { isInline = NOTHING_IS_INLINE } = wiring;
   const routers = new VersionRouters((counters): Router => {
     const router: Router = new Router({
@@ -94,6 +96,7 @@ export function wireNode({ platform, options, onEvent, ...wiring }: NodeWiring) 
       laneMemoryMb: options.executorMemoryLimitMb,
     },
     importTimeoutMs: options.loadingTimeoutMs,
+    ...(codeDirectory === undefined ? {} : { codeDirectory }),
     hostTimeoutMs: options.loadingTimeoutMs,
     onEvent,
     clock,
