@@ -78,7 +78,10 @@ async function main(suiteName: string | undefined, options: Options): Promise<vo
   console.log(options.json ? JSON.stringify(result) : markdown(result, []));
   const wrong =
     result.systems.reduce((sum, { counts }) => sum + counts.wrong, 0) +
-    [...result.overload, ...result.stragglers, ...result.rollout].reduce((sum, one) => sum + one.wrong, 0);
+    [...result.overload, ...result.stragglers, ...result.rollout, ...result.watch].reduce(
+      (sum, one) => sum + one.wrong,
+      0,
+    );
   if (wrong > 0) {
     console.error(`${wrong} wrong answers: the figures above are void`);
     process.exitCode = 1;

@@ -223,6 +223,53 @@ export const rolloutResultSchema = z.object({
   wrong: whole,
 });
 
+const watchKindShape = {
+  changed: z.enum(["module", "model"]),
+  way: z
+    .enum(["renamed", "in-place", "version-folder"])
+    .describe("put in its place whole, written over, or, of a model, as the folder of its next version"),
+};
+
+const watchCountsShape = {
+  requests: whole,
+  failed: whole,
+  wrong: whole.describe(
+    "neither what was before the change nor what is after it; or what was before, after that was not served",
+  ),
+  latency: latencySchema,
+  failures: z.array(z.string()),
+};
+
+/** One change of the suite `watch`; its counts are of all requests from then until the next one. */
+export const watchChangeSchema = z.object({
+  ...watchKindShape,
+  servedMs: amount.describe("from before it was written to the first answer that shows it"),
+  ...watchCountsShape,
+});
+
+export const watchVisitSchema = z.object({
+  round: whole,
+  steady: z.object(watchCountsShape).describe("before the first change"),
+  changes: z.array(watchChangeSchema),
+  cpuSeconds: amount.describe("of the node and its processes, those that ended meanwhile included"),
+  benchCpuSeconds: amount.describe("of the bench, which sends the requests"),
+  otherCpuSeconds: amount.describe("of everything else on the machine"),
+  windowSeconds: amount,
+});
+
+export const watchResultSchema = z.object({
+  ...watchKindShape,
+  rounds: whole,
+  changes: whole.describe("over all rounds; so are requests, failed and wrong"),
+  servedMs: spreadSchema.describe("over all changes of all rounds"),
+  p95Ms: amount,
+  soonShare: amount.describe("of the changes: served in under a second"),
+  requests: whole,
+  failed: whole,
+  wrong: whole,
+  slowestRequestMs: amount,
+});
+
 export const systemResultSchema = z.object({
   name: z.string(),
   case: z.string().describe('model family and look-up delay, e.g. "trees/10ms"'),
@@ -272,7 +319,7 @@ export const checkSchema = z.object({
 
 export const resultSchema = z.object({
   schemaVersion: z.literal(1),
-  suite: z.enum(["offers", "hop", "overload", "stragglers", "rollout"]),
+  suite: z.enum(["offers", "hop", "overload", "stragglers", "rollout", "watch"]),
   quick: z.boolean(),
   runId: z.string(),
   startedAt: z.string(),
@@ -306,6 +353,7 @@ export const resultSchema = z.object({
   overload: z.array(overloadResultSchema).default([]).describe("absent from files of older versions"),
   stragglers: z.array(stragglersResultSchema).default([]),
   rollout: z.array(rolloutResultSchema).default([]),
+  watch: z.array(watchResultSchema).default([]),
   checks: z.array(checkSchema),
   skipped: z.array(z.string()).describe("what this run should have measured and did not, with the reason"),
   visits: z.array(visitSchema),
@@ -314,6 +362,7 @@ export const resultSchema = z.object({
   overloadVisits: z.array(overloadVisitSchema).default([]),
   stragglersVisits: z.array(stragglersVisitSchema).default([]),
   rolloutVisits: z.array(rolloutVisitSchema).default([]),
+  watchVisits: z.array(watchVisitSchema).default([]),
 });
 
 export type Latency = z.infer<typeof latencySchema>;
@@ -331,6 +380,9 @@ export type StragglersResult = z.infer<typeof stragglersResultSchema>;
 export type RolloutWindow = z.infer<typeof rolloutWindowSchema>;
 export type RolloutVisit = z.infer<typeof rolloutVisitSchema>;
 export type RolloutResult = z.infer<typeof rolloutResultSchema>;
+export type WatchChange = z.infer<typeof watchChangeSchema>;
+export type WatchVisit = z.infer<typeof watchVisitSchema>;
+export type WatchResult = z.infer<typeof watchResultSchema>;
 export type SystemResult = z.infer<typeof systemResultSchema>;
 export type RatioResult = z.infer<typeof ratioSchema>;
 export type Check = z.infer<typeof checkSchema>;

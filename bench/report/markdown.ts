@@ -15,6 +15,7 @@ export function markdown(
   if (result.overload.length > 0) parts.push(`### Overload\n\n${overload(result)}`);
   if (result.stragglers.length > 0) parts.push(`### Stragglers\n\n${stragglers(result)}`);
   if (result.rollout.length > 0) parts.push(`### Rollout\n\n${rollout(result)}`);
+  if (result.watch.length > 0) parts.push(`### Watch\n\n${watch(result)}`);
   if (result.skipped.length > 0)
     parts.push(`### Not measured\n\n${result.skipped.map((one) => `- ${one}`).join("\n")}`);
   if (plots.length > 0) parts.push(plots.map(({ title, file }) => `![${title}](${file})`).join("\n\n"));
@@ -257,6 +258,41 @@ function rollout(result: BenchResult): string {
     ]),
   );
 }
+
+function watch(result: BenchResult): string {
+  return table(
+    [
+      "changed",
+      "written",
+      "changes",
+      "served after ms (min–max)",
+      "p95 ms",
+      "in under 1 s",
+      "requests meanwhile",
+      "slowest ms",
+      "failed",
+      "wrong",
+      "rounds",
+    ],
+    result.watch.map((one) => [
+      one.changed,
+      WAYS[one.way],
+      String(one.changes),
+      range(one.servedMs),
+      figure(one.p95Ms),
+      percent(one.soonShare),
+      figure(one.requests),
+      figure(one.slowestRequestMs),
+      ...[one.failed, one.wrong, one.rounds].map(String),
+    ]),
+  );
+}
+
+const WAYS: Readonly<Record<BenchResult["watch"][number]["way"], string>> = {
+  renamed: "whole, by renaming",
+  "in-place": "in place",
+  "version-folder": "as the folder of its next version",
+};
 
 const percent = (fraction: number): string => `${figure(fraction * 100)} %`;
 

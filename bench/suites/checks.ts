@@ -6,6 +6,7 @@ import type {
   RolloutResult,
   StragglersResult,
   Visit,
+  WatchResult,
 } from "../schema.ts";
 
 /** What must be reached, judged by the median of the rounds. */
@@ -167,6 +168,27 @@ export function checkRollout([result]: readonly RolloutResult[]): Check[] {
       "requests that failed or were wrong during consecutive updates",
       { atMost: 0 },
       result?.failedPerVisit,
+    ),
+  ];
+}
+
+/** All of them, not only the usual one: who waits for a change waits for that one. */
+export function checkWatch(results: readonly WatchResult[]): Check[] {
+  const shareOf = (changed: WatchResult["changed"]): Spread | undefined => {
+    const found = results.filter((one) => one.changed === changed);
+    const changes = found.reduce((sum, one) => sum + one.changes, 0);
+    const soon = found.reduce((sum, one) => sum + Math.round(one.soonShare * one.changes), 0);
+    return changes === 0 ? undefined : spread([soon / changes]);
+  };
+  const isEmpty = results.length === 0;
+  return [
+    ...(["module", "model"] as const).map((changed) =>
+      judge(`share of the changes of a ${changed} served in under 1 s`, { atLeast: 1 }, shareOf(changed)),
+    ),
+    judge(
+      "requests that failed or were wrong meanwhile",
+      { atMost: 0 },
+      isEmpty ? undefined : spread([results.reduce((sum, { failed, wrong }) => sum + failed + wrong, 0)]),
     ),
   ];
 }

@@ -9,15 +9,19 @@ import { ensureReference } from "../reference/reference.ts";
 import { RunningSystem } from "../systems/running-system.ts";
 import type { SystemDescription } from "../systems/system.ts";
 
+/** What makes a visit void. */
+export interface QuietPlan {
+  /** A visit in which other programs used more of the machine than this is taken again, so often at most. */
+  readonly maxDisturbedFraction: number;
+  readonly attempts: number;
+}
+
 /** The open load of a visit, and what makes a visit void. */
-export interface LoadedPlan {
+export interface LoadedPlan extends QuietPlan {
   readonly ratePerSecond: number;
   readonly maxConnections: number;
   readonly rampMs: number;
   readonly drainMs: number;
-  /** A visit in which other programs used more of the machine than this is taken again, so often at most. */
-  readonly maxDisturbedFraction: number;
-  readonly attempts: number;
 }
 
 export interface LoadedWindow {
@@ -93,7 +97,7 @@ export class LoadedNode implements AsyncDisposable {
 
 export const isDisturbed = (
   { otherCpuSeconds, windowSeconds }: { readonly otherCpuSeconds: number; readonly windowSeconds: number },
-  { maxDisturbedFraction }: LoadedPlan,
+  { maxDisturbedFraction }: QuietPlan,
 ): boolean => otherCpuSeconds > maxDisturbedFraction * windowSeconds * machine().cores;
 
 /**
@@ -102,7 +106,7 @@ export const isDisturbed = (
  * @param visit gives undefined when it was disturbed.
  */
 export async function undisturbed<V>(
-  { attempts }: LoadedPlan,
+  { attempts }: QuietPlan,
   say: (line: string) => void,
   visit: () => Promise<V | undefined>,
 ): Promise<V> {

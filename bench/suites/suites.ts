@@ -4,7 +4,7 @@ import type { Family } from "../reference/paths.ts";
 import type { BenchResult } from "../schema.ts";
 import { systemNamed } from "../systems/registry.ts";
 import type { SystemName } from "../systems/system.ts";
-import { checkHop, checkOffers, checkOverload, checkRollout, checkStragglers } from "./checks.ts";
+import { checkHop, checkOffers, checkOverload, checkRollout, checkStragglers, checkWatch } from "./checks.ts";
 import { hopPlan, runHop } from "./hop.ts";
 import { HOP_SUBJECTS } from "./hop-subjects.ts";
 import { runOffers } from "./offers.ts";
@@ -19,6 +19,9 @@ import { runStragglers } from "./stragglers.ts";
 import { stragglersPlan } from "./stragglers-plan.ts";
 import { summariseStragglers } from "./stragglers-summary.ts";
 import { hopRatios, offerRatios, summariseFloor, summariseHops, summariseSystems } from "./summary.ts";
+import { runWatch } from "./watch.ts";
+import { watchPlan } from "./watch-plan.ts";
+import { summariseWatch } from "./watch-summary.ts";
 
 /** What the command line chose. */
 export interface Choice {
@@ -42,6 +45,8 @@ export type Measured = Pick<
   | "stragglersVisits"
   | "rollout"
   | "rolloutVisits"
+  | "watch"
+  | "watchVisits"
   | "ratios"
   | "checks"
   | "skipped"
@@ -73,6 +78,8 @@ const EMPTY: Measured = {
   stragglersVisits: [],
   rollout: [],
   rolloutVisits: [],
+  watch: [],
+  watchVisits: [],
 };
 
 const offers: Suite = {
@@ -158,4 +165,21 @@ const rollout: Suite = {
   },
 };
 
-export const SUITES: readonly Suite[] = [offers, hop, overload, stragglers, rollout];
+const watch: Suite = {
+  name: "watch",
+  about: "tutti run --watch: how long until a changed module or model is served, and what failed meanwhile",
+  parameters: (choice) => ({ ...watchPlan(choice) }),
+  async run(choice, cells, say) {
+    const { visits, skipped } = await runWatch({ plan: watchPlan(choice), cells, port: choice.port, say });
+    const results = summariseWatch(visits);
+    return {
+      ...EMPTY,
+      watch: results,
+      checks: checkWatch(results),
+      skipped: [...skipped],
+      watchVisits: [...visits],
+    };
+  },
+};
+
+export const SUITES: readonly Suite[] = [offers, hop, overload, stragglers, rollout, watch];

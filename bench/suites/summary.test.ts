@@ -96,6 +96,8 @@ function result(over: Partial<BenchResult>): BenchResult {
     stragglersVisits: [],
     rollout: [],
     rolloutVisits: [],
+    watch: [],
+    watchVisits: [],
     ...over,
   };
 }
