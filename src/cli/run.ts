@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
+import { NODE_BOUNDS } from "../config/node-options.ts";
 import { environmentSettings } from "../config-file/environment-settings.ts";
-import { layerSettings } from "../config-file/node-settings.ts";
+import { layerSettings, type NodeSettings } from "../config-file/node-settings.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { RunningNode } from "../runtime/node.ts";
 import { urlOf } from "../runtime/url-of.ts";
@@ -40,7 +41,8 @@ const run = (module: string, flags: RunFlags): Promise<void> =>
   withExitCode(() => runModule(path.resolve(module), flags));
 
 async function runModule(module: string, flags: RunFlags): Promise<undefined> {
-  const settings = layerSettings(flagSettings(flags), environmentSettings());
+  const given = layerSettings(flagSettings(flags), environmentSettings());
+  const settings = flags.watch === true ? withSpareForEach(given) : given;
   const watching = flags.watch === true ? new Watching() : undefined;
   // A node's code is for those commands that are one, and not loaded by others.
   const { holdNode } = await import("./hold-node.ts");
@@ -60,6 +62,12 @@ async function runModule(module: string, flags: RunFlags): Promise<undefined> {
     },
     onVersionEvent: (event) => watching?.onEvent(event),
   });
+}
+
+/** With one for each code executor no change waits for a process to start. */
+function withSpareForEach(settings: NodeSettings): NodeSettings {
+  const spares = settings.node.codeExecutors ?? NODE_BOUNDS.codeExecutors.default;
+  return { ...settings, node: { spares, ...settings.node } };
 }
 
 function sayReady({ applications, address, admin }: RunningNode, tookMs: number): void {

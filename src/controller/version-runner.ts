@@ -30,6 +30,8 @@ export interface VersionSource {
   readonly identity?: ApplicationIdentity;
   /** Options over those that the module gives. Default none. */
   readonly deployments?: ApplicationDefinition["deployments"];
+  /** Somebody waits for it, and that counts more than those who are served meanwhile. Default false: it starts in the background. */
+  readonly isUrgent?: boolean;
 }
 
 export interface VersionRunnerOptions extends Omit<ExecutorSlotsOptions, "onChange" | "prepare"> {
@@ -67,6 +69,7 @@ const FILES_TIMEOUT_MS = 5000;
 export class VersionRunner {
   readonly slots: ExecutorSlots;
   readonly #options: VersionRunnerOptions;
+  readonly #acquire: VersionRunnerOptions["acquire"];
   /** As the module gives it. */
   #imported: ApplicationGraph | undefined;
   /** With the options that the node sets. */
@@ -79,8 +82,11 @@ export class VersionRunner {
 
   constructor(options: VersionRunnerOptions) {
     this.#options = options;
+    const isUrgent = options.source.isUrgent ?? false;
+    this.#acquire = (kind, isMissing) => options.acquire(kind, isMissing || isUrgent);
     this.slots = new ExecutorSlots({
       ...options,
+      acquire: this.#acquire,
       onChange: () => this.publish(),
       prepare: (executor) => this.#prepare(executor),
     });
@@ -92,8 +98,8 @@ export class VersionRunner {
    * @throws TuttiError the first failure. What was started ends with `stop`.
    */
   async start(): Promise<ApplicationGraph> {
-    const { acquire, source, lanes } = this.#options;
-    const first = await acquire("code", false);
+    const { source, lanes } = this.#options;
+    const first = await this.#acquire("code", false);
     this.#first = first;
     try {
       this.#imported = await this.#import(first);

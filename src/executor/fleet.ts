@@ -81,8 +81,8 @@ export class Fleet {
     const executor = spare ?? this.#launch(!isUrgent && this.#keepSpares);
     if (isUrgent) executor.bringToFront(false);
     else if (this.#keepSpares) executor.putInBackground();
-    // After a crash the next one may be wanted soon.
-    this.#refillSpares(!isUrgent);
+    // After a crash the next one may be wanted soon, if there is no other.
+    this.#refillSpares(!isUrgent || this.#spares.length > 0);
     await executor.ready;
     return executor;
   }

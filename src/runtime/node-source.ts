@@ -54,11 +54,12 @@ export async function openSource(source: NodeSource): Promise<OpenSource> {
 /** Other code comes by being deployed, or not at all where it runs in this process. */
 async function noReload(): Promise<void> {}
 
-/** What it is called is for its module to say. */
+/** What it is called is for its module to say. Another version of it is there because somebody has changed something, and looks. */
 const ownNames = ({ module, args, deployments }: ApplicationDefinition): VersionSource => ({
   module,
   args,
   deployments,
+  isUrgent: true,
 });
 
 function definitionOf(source: Exclude<NodeSource, { kind: "state" }>): ApplicationDefinition {
