@@ -81,8 +81,7 @@ export class Fleet {
     const executor = spare ?? this.#launch(!isUrgent && this.#keepSpares);
     if (isUrgent) executor.bringToFront(false);
     else if (this.#keepSpares) executor.putInBackground();
-    // After a crash the next one may be wanted soon, if there is no other.
-    this.#refillSpares(!isUrgent || this.#spares.length > 0);
+    this.#refillSpares();
     await executor.ready;
     return executor;
   }
@@ -171,8 +170,12 @@ export class Fleet {
     this.#clock.afterInBackground(SPARE_PAUSE_MS, () => this.#refillSpares());
   }
 
-  #refillSpares(inBackground = false): void {
+  /**
+   * In the background also after a crash, when the next one may be wanted soon: what loads to take over, and what answers
+   * meanwhile, need the processor first. If it is wanted before it is ready, it is brought to the front as it is.
+   */
+  #refillSpares(): void {
     if (!this.#keepSpares || this.#closed) return;
-    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch(inBackground));
+    while (this.#spares.length < this.#options.spares) this.#spares.push(this.#launch(true));
   }
 }
