@@ -61,8 +61,7 @@ function text(name: string, value: unknown): string {
 
 /** Its bounds are checked with the deployment's other options. */
 function toReplicas(value: unknown): WantedReplicas {
-  const count = (name: string, given: unknown) =>
-    wholeNumber(name, given, { default: 1, min: 1, max: Number.MAX_SAFE_INTEGER });
+  const count = (name: string, given: unknown) => wholeNumber(name, given, { default: 1, min: 1 });
   if (value === undefined) {
     throw new TuttiError("InvalidOptions", "replicas: expected a number or { min, max }, got nothing", {
       path: "replicas",
@@ -70,10 +69,17 @@ function toReplicas(value: unknown): WantedReplicas {
   }
   if (typeof value !== "object" || value === null) return count("replicas", value);
   checkKeys("replicas", value, ["min", "max", "initial"]);
-  const { min, max, initial } = value as Readonly<Record<string, unknown>>;
+  const given = value as Readonly<Record<string, unknown>>;
+  const { initial } = given;
+  const min = count("replicas.min", given["min"]);
+  const max = count("replicas.max", given["max"]);
+  if (min > max) {
+    const message = `replicas: expected a min that is at most its max, got ${min} to ${max}`;
+    throw new TuttiError("InvalidOptions", message, { path: "replicas" });
+  }
   return {
-    min: count("replicas.min", min),
-    max: count("replicas.max", max),
+    min,
+    max,
     ...(initial === undefined ? {} : { initial: count("replicas.initial", initial) }),
   };
 }

@@ -101,16 +101,25 @@ function tellSlot(event: RunnerEvent): void {
   }
 }
 
-/** Of a node whose state may change. */
-export function tellVersion(event: ControllerEvent): void {
-  if (event.type === "version") {
-    const { application, version, state, reason } = event;
-    say(`${application} ${version}: ${state}${reason === "" ? "" : `: ${reason}`}`);
-  } else if (event.type === "traffic") {
+/** Tells of a node whose state may change; where requests go, only when that is not where they went. */
+export function versionTeller(): (event: ControllerEvent) => void {
+  const lastTold = new Map<string, string>();
+  return (event) => {
+    if (event.type !== "traffic") return tellVersion(event);
+    const { application } = event;
     const shares = event.shares.map(
       ({ version, weight }) => `${version} ${Math.round(weight * 1000) / 10} %`,
     );
-    say(`${event.application}: requests go to ${shares.join(", ") || "nobody"}`);
+    const told = `${application}: requests go to ${shares.join(", ") || "nobody"}`;
+    if (lastTold.get(application) !== told) say(told);
+    lastTold.set(application, told);
+  };
+}
+
+function tellVersion(event: Exclude<ControllerEvent, { type: "traffic" }>): void {
+  if (event.type === "version") {
+    const { application, version, state, reason } = event;
+    say(`${application} ${version}: ${state}${reason === "" ? "" : `: ${reason}`}`);
   } else if (event.type === "controller-failed") say(event.reason);
   else if (event.type === "controller-recovered") say(`that is over: ${event.reason}`);
 }

@@ -56,14 +56,14 @@ async function startStored(flags: StartFlags): Promise<undefined> {
   // The file is read before anything else is decided: it may say all of it.
   const config = flags.config === undefined ? undefined : await readConfig(flags.config);
   const settings = layerSettings(flagSettings(flags), environmentSettings(), config?.settings ?? NOTHING);
-  const { holdNode, tellVersion } = await import("./hold-node.ts");
+  const { holdNode, versionTeller } = await import("./hold-node.ts");
   await holdNode({
     settings,
     admin: adminOptionsOf(flags, settings),
     logLevel: logLevelOf(flags, settings),
     source: () => openState(flags, settings, config),
     onReady: sayStarted,
-    onVersionEvent: tellVersion,
+    onVersionEvent: versionTeller(),
   });
 }
 

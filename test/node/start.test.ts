@@ -151,6 +151,13 @@ describe("the commands for a running node", () => {
       "tutti: the node answered 404: shop has no deployment Shep; deployments: Stock, model, Shop\n",
     ]);
     expect((await tutti(["scale", "shop/Shop", "many", ...at])).code).toBe(2);
+    expect(await tutti(["scale", "shop/Shop", "0", ...at])).toMatchObject({
+      code: 2,
+      stderr: "tutti: the node answered 400: replicas: expected a number at least 1, got 0\n",
+    });
+    expect((await tutti(["scale", "shop/Shop", "4..1", ...at])).stderr).toBe(
+      "tutti: the node answered 400: replicas: expected a min that is at most its max, got 4 to 1\n",
+    );
     expect((await tutti(["rollback", "shop", "--to", "v9", ...at])).stderr).toContain("earlier ones: v1");
     const back = await tutti(["rollback", "shop", "--reason", "it is ugly", "--json", ...at]);
     expect(JSON.parse(back.stdout)).toEqual({
@@ -161,6 +168,10 @@ describe("the commands for a running node", () => {
     expect((await shop.seen()).reason).toBe("rolled back: it is ugly");
     expect((await tutti(["shutdown", ...at])).code).toBe(0);
     expect(await node.endedByItself()).toBe(0);
+    // Whoever looks at it is not told the same twice.
+    const told = node.stderr.split("\n").filter((line) => line.includes("requests go to"));
+    expect(told.filter((line, i) => line === told[i + 1])).toEqual([]);
+    expect(told.at(-1)).toBe("tutti: shop: requests go to v1 100 %");
     expect((await tutti(["shutdown", ...at])).code).toBe(7);
   });
 });
