@@ -28,7 +28,7 @@ export interface SystemOptions {
 
 /** Those that are alive, so that the campaign's end, in whatever way, ends them. */
 /** As the command's first line has it, which is not read where a script is given to `node`. */
-const YOUNG_GENERATION = "--max-semi-space-size=16";
+export const NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
 
 const alive = new Set<System>();
 process.once("exit", () => {
@@ -47,7 +47,7 @@ export class System implements AsyncDisposable {
   private constructor(options: SystemOptions) {
     this.#options = options;
     const head = options.program === undefined ? [CLI, "run", APP, "--port", "0"] : [options.program, APP];
-    this.#child = spawn(process.execPath, [YOUNG_GENERATION, ...head, ...(options.args ?? [])], {
+    this.#child = spawn(process.execPath, [...NODE_FLAGS, ...head, ...(options.args ?? [])], {
       cwd: REPOSITORY,
       detached: true,
       env: { ...process.env, ...options.env, TMPDIR: this.#folder, NODE_ENV: "production" },

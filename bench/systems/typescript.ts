@@ -40,7 +40,7 @@ export const onnxMicrobatchTs: SystemDescription = {
 
 export const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 /** What its first line gives to Node when it is started by its name. */
-export const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16"];
+export const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 /** Two of them run side by side: each has its own. */
 const ANY_ADMIN_PORT = 0;
@@ -93,7 +93,7 @@ export const tuttiBaseline: SystemDescription = {
   command: (setting) => ({
     file: process.execPath,
     args: [
-      ...TUTTI_NODE_FLAGS,
+      ...nodeFlagsOf(`${baseline()}/dist/cli/main.js`),
       `${baseline()}/dist/cli/main.js`,
       "run",
       `${baseline()}/examples/dynamic-offers/app.ts`,
@@ -111,3 +111,9 @@ export const tuttiBaseline: SystemDescription = {
       : "equal",
   readyPath: "/readyz",
 };
+
+/** What the first line of another commit's command gives to Node: each build runs as its own users have it. */
+function nodeFlagsOf(command: string): string[] {
+  const [firstLine = ""] = readFileSync(command, "utf8").split("\n", 1);
+  return firstLine.split(" ").filter((word) => word.startsWith("--"));
+}

@@ -1,5 +1,6 @@
 import { type Ejection, eject, notEjected, readmit } from "../policy/ejection.ts";
 import type { ReplicaHealth } from "../policy/replica-health.ts";
+import { judgeSilence } from "../policy/silence.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import type { LoadReport, Withdrawal } from "../wire/messages.ts";
 import type { CallRequest, FanoutRequest, RequestFields } from "../wire/outstanding.ts";
@@ -46,7 +47,7 @@ export class Lane {
   /** It was found to stall by this router itself: its replicas are left out. */
   readonly ejection: Ejection = notEjected();
   /** When it was asked for a sign of life that has not come. */
-  askedAtMs: number | undefined;
+  #askedAtMs: number | undefined;
   #link: Link | undefined;
   #isAlive = true;
   #outstanding = 0;
@@ -75,7 +76,7 @@ export class Lane {
   /** A new connection is a new beginning: to a process that came up, or came back. */
   open(link: Link): void {
     this.#link = link;
-    this.askedAtMs = undefined;
+    this.#askedAtMs = undefined;
     this.#isAlive = true;
     this.#answers = 0;
     readmit(this.ejection);
@@ -113,6 +114,18 @@ export class Lane {
   /** How long it has had calls and has not been heard; 0 when it has none. */
   silentMs(nowMs: number): number {
     return this.#outstanding === 0 ? 0 : nowMs - this.#silentSinceMs;
+  }
+
+  /** Whether its silence means that it has stalled (`judgeSilence`). It is asked for a sign of life when it is time to. */
+  hasStalled(stallMs: number, explainedMs: number, nowMs: number): boolean {
+    const silentMs = this.silentMs(nowMs);
+    const askedForMs = this.#askedAtMs === undefined ? undefined : nowMs - this.#askedAtMs;
+    const verdict = judgeSilence({ silentMs, explainedMs, askedForMs }, stallMs);
+    if (verdict === "ask") {
+      this.#askedAtMs = nowMs;
+      this.#link?.askForLoad();
+    }
+    return verdict === "stalled";
   }
 
   /** Calls that it has answered since it came up: code that ran little is not compiled, and pauses. */
@@ -171,7 +184,7 @@ export class Lane {
   /** Its silence until now says nothing of it. */
   excuse(nowMs: number): void {
     this.#silentSinceMs = nowMs;
-    this.askedAtMs = undefined;
+    this.#askedAtMs = undefined;
   }
 
   report(load: LoadReport, nowMs: number): void {

@@ -230,7 +230,22 @@ describe("a set of replicas that only wait for others", () => {
     expect(targets.filter((target) => target === 1).length).toBeLessThan(8);
   });
 
-  it("asks others when the first has calls and has been silent", () => {
+  it("goes on asking the first when it was silent, has been asked whether it is there, and says so", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2");
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
+    const x1 = lanes.get("x1")!;
+    const link = new FakeLink();
+    x1.open(link);
+    warm(x1);
+    x1.heard(0);
+    expect(call(set, 0)).toBe(1);
+    expect([call(set, 60), link.asked]).toEqual([1, 0]);
+    expect([call(set, 61), link.asked]).toEqual([1, 1]);
+    x1.report(busy(0), 120);
+    expect([call(set, 180), link.asked]).toEqual([1, 1]);
+  });
+
+  it("asks others when the first has calls, has been silent, and does not answer", () => {
     const { lanes, laneOf } = lanesOf("x1", "x2");
     const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
     expect(call(set, 0)).toBe(1);
@@ -239,18 +254,20 @@ describe("a set of replicas that only wait for others", () => {
     expect(call(set, 110)).toBe(1);
     warm(lanes.get("x1")!);
     lanes.get("x1")!.heard(110);
-    expect(call(set, 169)).toBe(1);
-    expect(call(set, 170)).toBe(2);
-    lanes.get("x1")!.report(busy(0), 171);
-    expect(call(set, 172)).toBe(1);
+    expect(call(set, 171)).toBe(1);
+    expect(call(set, 230)).toBe(1);
+    expect(call(set, 231)).toBe(2);
+    lanes.get("x1")!.report(busy(0), 232);
+    expect(call(set, 233)).toBe(1);
   });
 
   it("asks others from the beginning when the first has been silent for long", () => {
     const { laneOf } = lanesOf("x1", "x2");
     const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
     expect(call(set, 0)).toBe(1);
-    expect(call(set, 499)).toBe(1);
-    expect(call(set, 500)).toBe(2);
+    expect(call(set, 251)).toBe(1);
+    expect(call(set, 500)).toBe(1);
+    expect(call(set, 501)).toBe(2);
   });
 
   it("does not follow to a replica whose executor went away, nor on a second attempt", () => {

@@ -26,11 +26,14 @@ import type { DeploymentRoute } from "./snapshot.ts";
 
 /** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
 const PACKED_FRACTION = 0.75;
-/** An executor that has calls and said nothing for so long may be stuck: the next calls are spread. */
-const SILENT_MS = 60;
+/**
+ * An executor that has calls and says nothing for so long, not even when it is asked after half of it, may be stuck: the next
+ * calls are spread. Silence alone says nothing: who waits for busy lanes is silent until they have answered.
+ */
+const STALL_MS = 120;
 /** Before it has answered so many, it may be compiling what it runs, and is given longer. */
 const WARM_ANSWERS = 5_000;
-const COLD_SILENT_MS = 500;
+const COLD_STALL_MS = 500;
 
 /** When a home last moved; shared by all sets of a router, since one move at a time is enough. */
 export interface HomeMoves {
@@ -200,7 +203,7 @@ export class ReplicaSet {
     const takesMore =
       !this.#spread &&
       first.waitingItems < this.#maxOngoing * PACKED_FRACTION &&
-      first.lane.silentMs(nowMs) < (isCold ? COLD_SILENT_MS : SILENT_MS);
+      !first.lane.hasStalled(isCold ? COLD_STALL_MS : STALL_MS, 0, nowMs);
     return takesMore ? first : this.#best(candidates, nowMs, random);
   }
 

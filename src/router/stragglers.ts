@@ -12,7 +12,6 @@ import {
 } from "../policy/budget.ts";
 import { predictedFinishUs } from "../policy/choose-replica.ts";
 import { isHedgeWorthwhile } from "../policy/hedge.ts";
-import { judgeSilence } from "../policy/silence.ts";
 import { DeadlineWatch } from "../wire/deadline-watch.ts";
 import type { Lane, Link } from "./lane.ts";
 import { OutAttempt } from "./out-attempt.ts";
@@ -178,16 +177,8 @@ export class Stragglers {
       link.askForLoad();
       return rescueAll(link, nowMs);
     }
-    const silentMs = lane.silentMs(nowMs);
-    if (silentMs <= stallMs / 2) return;
-    const { askedAtMs } = lane;
-    const explainedMs = explainedUs(lane, link) / 1000;
-    const askedForMs = askedAtMs === undefined ? undefined : nowMs - askedAtMs;
-    const verdict = judgeSilence({ silentMs, explainedMs, askedForMs }, stallMs);
-    if (verdict === "ask") {
-      lane.askedAtMs = nowMs;
-      link.askForLoad();
-    } else if (verdict === "stalled") {
+    if (lane.silentMs(nowMs) <= stallMs / 2) return;
+    if (lane.hasStalled(stallMs, explainedUs(lane, link) / 1000, nowMs)) {
       lane.stalled(nowMs);
       this.stalls += 1;
       rescueAll(link, nowMs);

@@ -79,10 +79,12 @@ const ENTRY = fileURLToPath(
 
 /**
  * Type stripping and `node:sqlite` announce themselves as experimental on some versions that we support, once for each
- * process: of no use to anyone here.
+ * process: of no use to anyone here. The memory reducer collects a heap that has become quiet, and what is compiled with it
+ * (docs/decisions/0017).
  */
 const EXECUTOR_FLAGS = [
   "--disable-warning=ExperimentalWarning",
+  "--no-memory-reducer",
   // What the application imports from this package is then the same code, see `exports` of package.json.
   ...(IS_BUILT ? ["--conditions=tutti-executor"] : []),
 ];
