@@ -18,8 +18,9 @@ describe("the process that an executor has to itself", () => {
       used = since.user + since.system;
     }
     const busy = own.busyFraction(now + 200);
-    expect(busy).toBeGreaterThan(0.25);
-    expect(busy).toBeLessThanOrEqual(1);
+    expect(busy).toBeGreaterThan(0.05);
+    // One look at a process that is as busy as can be: a collection is that, too, and no load.
+    expect(busy).toBeLessThanOrEqual(0.35);
     expect(own.busyFraction(now + 250)).toBe(busy);
   });
 

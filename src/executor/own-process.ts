@@ -1,5 +1,6 @@
 import { flushCompileCache } from "node:module";
 import { getPriority, setPriority } from "node:os";
+import { idleSince, learnBusy } from "../policy/busy-fraction.ts";
 import { keepHeapSmall, keepYoungGeneration } from "./own-heap.ts";
 
 /** What an executor does with the process that it has to itself. */
@@ -34,19 +35,16 @@ const SAMPLE_MS = 100;
  */
 export function ownProcess(niceness: number, initial = getPriority()): OwnProcess {
   let usedUs = processorUs();
-  let sampledAtMs = performance.now();
-  let fraction = 0;
+  // A collection or a compilation makes the process busy for a tenth of a second, on other threads: that is no load.
+  const busy = idleSince(performance.now());
   let hasLoaded = false;
   let computes = false;
   return {
     busyFraction(nowMs) {
-      const elapsedMs = nowMs - sampledAtMs;
-      if (elapsedMs < SAMPLE_MS) return fraction;
-      const nowUs = processorUs();
-      fraction = Math.min(1, (nowUs - usedUs) / (elapsedMs * 1000));
-      usedUs = nowUs;
-      sampledAtMs = nowMs;
-      return fraction;
+      if (nowMs - busy.asOfMs < SAMPLE_MS) return busy.value;
+      const beforeUs = usedUs;
+      usedUs = processorUs();
+      return learnBusy(busy, (usedUs - beforeUs) / 1000, nowMs);
     },
     giveWay() {
       computes = true;

@@ -236,7 +236,7 @@ describe("a set of replicas that only wait for others", () => {
     const x1 = lanes.get("x1")!;
     const link = new FakeLink();
     x1.open(link);
-    warm(x1);
+    for (const lane of lanes.values()) warm(lane);
     x1.heard(0);
     expect(call(set, 0)).toBe(1);
     expect([call(set, 60), link.asked]).toEqual([1, 0]);
@@ -252,13 +252,22 @@ describe("a set of replicas that only wait for others", () => {
     expect(call(set, 9)).toBe(1);
     // Code that ran little may be compiling.
     expect(call(set, 110)).toBe(1);
-    warm(lanes.get("x1")!);
+    for (const lane of lanes.values()) warm(lane);
     lanes.get("x1")!.heard(110);
     expect(call(set, 171)).toBe(1);
     expect(call(set, 230)).toBe(1);
     expect(call(set, 231)).toBe(2);
     lanes.get("x1")!.report(busy(0), 232);
     expect(call(set, 233)).toBe(1);
+  });
+
+  it("does not leave one for a pause where the other would have to compile everything", () => {
+    const { lanes, laneOf } = lanesOf("x1", "x2");
+    const set = new ReplicaSet({ ...waiting, maxOngoing: 64 }, laneOf);
+    warm(lanes.get("x1")!);
+    lanes.get("x1")!.heard(0);
+    expect([0, 61, 251, 400, 500].map((atMs) => call(set, atMs))).toEqual([1, 1, 1, 1, 1]);
+    expect(call(set, 501)).toBe(2);
   });
 
   it("asks others from the beginning when the first has been silent for long", () => {

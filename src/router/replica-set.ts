@@ -31,7 +31,11 @@ const PACKED_FRACTION = 0.75;
  * calls are spread. Silence alone says nothing: who waits for busy lanes is silent until they have answered.
  */
 const STALL_MS = 120;
-/** Before it has answered so many, it may be compiling what it runs, and is given longer. */
+/**
+ * Before it has answered so many, it may be compiling what it runs, and is given longer. So is one that calls would be taken from for
+ * another which has to compile it all first: on a machine that is busy that takes longer than any pause. One that is stopped is found to have
+ * stalled by then, and left out (`stragglers.ts`).
+ */
 const WARM_ANSWERS = 5_000;
 const COLD_STALL_MS = 500;
 
@@ -198,12 +202,11 @@ export class ReplicaSet {
   ): RoutedReplica | undefined {
     const first = candidates[0]!;
     // Compiling uses a core and is no load: a second process would only have to compile the same.
-    const isCold = first.lane.answers < WARM_ANSWERS;
-    this.#spread = !isCold && isSpread(candidates, this.#spread);
+    this.#spread = isWarm(first) && isSpread(candidates, this.#spread);
     const takesMore =
       !this.#spread &&
       first.waitingItems < this.#maxOngoing * PACKED_FRACTION &&
-      !first.lane.hasStalled(isCold ? COLD_STALL_MS : STALL_MS, 0, nowMs);
+      !first.lane.hasStalled(candidates.every(isWarm) ? STALL_MS : COLD_STALL_MS, 0, nowMs);
     return takesMore ? first : this.#best(candidates, nowMs, random);
   }
 
@@ -370,4 +373,5 @@ function fewestHomes(replicas: readonly RoutedReplica[]): RoutedReplica | undefi
   return fewest;
 }
 
+const isWarm = ({ lane }: RoutedReplica): boolean => lane.answers >= WARM_ANSWERS;
 const isOrdinary = (replica: RoutedReplica): boolean => replica.isOrdinary;
