@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { drawPlayers, type PopulationSummary } from "../../examples/dynamic-offers/players/population.ts";
 import { CACHE, EXAMPLE } from "./paths.ts";
@@ -40,6 +40,12 @@ export interface PlayerRows {
   /** Row-major, in the order of `playerIds`. */
   readonly features: Float32Array;
   readonly width: number;
+}
+
+/** A copy that a system may write to, in place of one that is there. */
+export function copyPlayers(players: string, copy: string): void {
+  for (const left of [copy, `${copy}-wal`, `${copy}-shm`]) rmSync(left, { force: true });
+  copyFileSync(players, copy);
 }
 
 export function readPlayers(path: string): PlayerRows {

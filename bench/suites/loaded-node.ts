@@ -1,10 +1,9 @@
-import { copyFileSync, rmSync } from "node:fs";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { LoadResult } from "../load/messages.ts";
 import { machine } from "../measure/machine.ts";
 import { WindowWatch } from "../measure/window-watch.ts";
 import { CACHE, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
-import { ensurePlayersDb } from "../reference/players-db.ts";
+import { copyPlayers, ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
 import { RunningSystem } from "../systems/running-system.ts";
 import type { SystemDescription } from "../systems/system.ts";
@@ -59,8 +58,7 @@ export class LoadedNode implements AsyncDisposable {
     const players = ensurePlayersDb();
     const referenceFile = await ensureReference(modelsDir, players, "manifest");
     const playersDb = `${CACHE}${name}-players.sqlite`;
-    for (const left of [playersDb, `${playersDb}-wal`, `${playersDb}-shm`]) rmSync(left, { force: true });
-    copyFileSync(players, playersDb);
+    copyPlayers(players, playersDb);
     const setting = { family: "trees", modelsDir, playersDb, lookupDelayMs: 0, port, processes: 1 } as const;
     const system = await RunningSystem.start(options.system, setting, `${CACHE}${name}.log`);
     try {

@@ -1,10 +1,10 @@
-import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { measureOnnxFloor } from "../floor/onnx-floor.ts";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { missingModels } from "../reference/model-files.ts";
 import { CACHE, type Family, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
-import { ensurePlayersDb } from "../reference/players-db.ts";
+import { copyPlayers, ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
 import { type FloorVisit, floorVisitSchema, type Visit, visitSchema } from "../schema.ts";
 import { systemNamed } from "../systems/registry.ts";
@@ -125,8 +125,7 @@ async function visitSystem(options: {
   mkdirSync(CACHE, { recursive: true });
   // A copy for each visit: a system may change its file (its journal mode, say), which must not reach the others.
   const playersDb = `${CACHE}${name}-players.sqlite`;
-  for (const left of [playersDb, `${playersDb}-wal`, `${playersDb}-shm`]) rmSync(left, { force: true });
-  copyFileSync(options.playersDb, playersDb);
+  copyPlayers(options.playersDb, playersDb);
   const setting = {
     family: one.family satisfies Family,
     modelsDir: options.modelsDir,

@@ -1,10 +1,10 @@
-import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { GeneratorProcess } from "../load/generator-process.ts";
 import type { LoadResult } from "../load/messages.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { missingModels } from "../reference/model-files.ts";
 import { CACHE, type Family, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
-import { ensurePlayersDb } from "../reference/players-db.ts";
+import { copyPlayers, ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
 import { type OverloadStep, type OverloadVisit, overloadVisitSchema, type ProbeRecord } from "../schema.ts";
 import { RunningSystem } from "../systems/running-system.ts";
@@ -73,8 +73,7 @@ async function visit(options: {
   const referenceFile = await ensureReference(modelsDir, players, tutti.weighting?.() ?? "manifest");
   mkdirSync(CACHE, { recursive: true });
   const playersDb = `${CACHE}overload-players.sqlite`;
-  for (const left of [playersDb, `${playersDb}-wal`, `${playersDb}-shm`]) rmSync(left, { force: true });
-  copyFileSync(players, playersDb);
+  copyPlayers(players, playersDb);
   const setting = { family, modelsDir, playersDb, lookupDelayMs: 0, port, processes: plan.processes };
   await using system = await RunningSystem.start(tutti, setting, `${CACHE}overload.log`);
   await using generator = await GeneratorProcess.start({

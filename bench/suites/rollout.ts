@@ -1,11 +1,10 @@
 import type { CellStore } from "../measure/cells.ts";
-import { missingModels } from "../reference/model-files.ts";
-import { MODEL_DIRECTORY } from "../reference/paths.ts";
 import { rolloutSystem } from "../rollout/system.ts";
 import { update } from "../rollout/updates.ts";
 import { type RolloutVisit, type RolloutWindow, rolloutVisitSchema } from "../schema.ts";
-import { isDisturbed, LoadedNode, type LoadedWindow, undisturbed } from "./loaded-node.ts";
+import { isDisturbed, LoadedNode, type LoadedWindow } from "./loaded-node.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
+import { undisturbedVisits, type Visited } from "./undisturbed-visits.ts";
 
 interface Measurement {
   readonly plan: RolloutPlan;
@@ -17,28 +16,17 @@ interface Measurement {
 export async function runRollout({
   cells,
   ...measurement
-}: Measurement & { readonly cells: CellStore }): Promise<{
-  readonly visits: readonly RolloutVisit[];
-  readonly skipped: readonly string[];
-}> {
+}: Measurement & { readonly cells: CellStore }): Promise<Visited<RolloutVisit>> {
   const { plan, say } = measurement;
-  const visits: RolloutVisit[] = [];
-  const skipped: string[] = [];
-  const missing = missingModels(MODEL_DIRECTORY.trees);
-  if (missing !== undefined) return { visits, skipped: [`trees: ${missing}`] };
-  for (let round = 1; round <= plan.rounds; round += 1) {
-    try {
-      visits.push(
-        await cells.cell(`rollout-${round}`, rolloutVisitSchema, () =>
-          undisturbed(plan, say, () => visit(measurement, round)),
-        ),
-      );
-    } catch (error) {
-      skipped.push(`round ${round}: ${error instanceof Error ? error.message : String(error)}`);
-      say(`SKIPPED ${skipped.at(-1)}`);
-    }
-  }
-  return { visits, skipped };
+  const rounds = Array.from({ length: plan.rounds }, (_, at) => at + 1);
+  return undisturbedVisits(
+    { plan, cells, schema: rolloutVisitSchema, say },
+    rounds.map((round) => ({
+      cell: `rollout-${round}`,
+      title: `round ${round}`,
+      visit: () => visit(measurement, round),
+    })),
+  );
 }
 
 /** @returns undefined when it was disturbed. */

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CellStore } from "../measure/cells.ts";
-import { missingModels } from "../reference/model-files.ts";
-import { MODEL_DIRECTORY } from "../reference/paths.ts";
 import { type StragglersVisit, type StragglersWindow, stragglersVisitSchema } from "../schema.ts";
 import { ARMS, type Arm } from "../stragglers/arm.ts";
 import { type Fault, plant } from "../stragglers/fault.ts";
 import { modelLanes, nodeStatus, wastedRuns } from "../stragglers/node-status.ts";
 import { FAULT_FOLDER, stragglersSystem } from "../stragglers/system.ts";
-import { isDisturbed, LoadedNode, type LoadedWindow, undisturbed } from "./loaded-node.ts";
+import { isDisturbed, LoadedNode, type LoadedWindow } from "./loaded-node.ts";
 import type { StragglersPlan } from "./stragglers-plan.ts";
+import { type PlannedVisit, undisturbedVisits, type Visited } from "./undisturbed-visits.ts";
 
 /** Executors tell their counts about every second. */
 const COUNTS_TOLD_MS = 1_500;
@@ -19,31 +18,27 @@ export async function runStragglers(options: {
   readonly cells: CellStore;
   readonly port: number;
   readonly say: (line: string) => void;
-}): Promise<{ readonly visits: readonly StragglersVisit[]; readonly skipped: readonly string[] }> {
-  const { plan, cells, port, say } = options;
-  const visits: StragglersVisit[] = [];
-  const skipped: string[] = [];
-  const missing = missingModels(MODEL_DIRECTORY.trees);
-  if (missing !== undefined) return { visits, skipped: [`trees: ${missing}`] };
+}): Promise<Visited<StragglersVisit>> {
+  const { plan, cells, say } = options;
+  return undisturbedVisits({ plan, cells, schema: stragglersVisitSchema, say }, planVisits(options));
+}
+
+function* planVisits(
+  options: Pick<VisitOptions, "plan" | "port" | "say">,
+): Iterable<PlannedVisit<StragglersVisit>> {
+  const { plan } = options;
   for (let round = 1; round <= plan.rounds; round += 1) {
     for (const fault of plan.faults) {
       // Neither is always the first.
       for (const arm of round % 2 === 1 ? ARMS : [...ARMS].reverse()) {
-        try {
-          visits.push(
-            await cells.cell(`${fault.kind}-${arm}-${round}`, stragglersVisitSchema, () =>
-              undisturbed(plan, say, () => visit({ plan, fault, arm, round, port, say })),
-            ),
-          );
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          skipped.push(`${fault.kind}, ${arm}, round ${round}: ${reason}`);
-          say(`SKIPPED ${skipped.at(-1)}`);
-        }
+        yield {
+          cell: `${fault.kind}-${arm}-${round}`,
+          title: `${fault.kind}, ${arm}, round ${round}`,
+          visit: () => visit({ ...options, fault, arm, round }),
+        };
       }
     }
   }
-  return { visits, skipped };
 }
 
 interface VisitOptions {

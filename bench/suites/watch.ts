@@ -1,12 +1,11 @@
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../src/policy/seeded-random.ts";
 import { Replay } from "../load/replay.ts";
 import type { CellStore } from "../measure/cells.ts";
 import { WindowWatch } from "../measure/window-watch.ts";
-import { missingModels } from "../reference/model-files.ts";
-import { CACHE, GAME, MODEL_DIRECTORY } from "../reference/paths.ts";
-import { ensurePlayersDb } from "../reference/players-db.ts";
+import { CACHE, GAME } from "../reference/paths.ts";
+import { copyPlayers, ensurePlayersDb } from "../reference/players-db.ts";
 import { ensureReference } from "../reference/reference.ts";
 import { parseReference, type Reference } from "../reference/reference-file.ts";
 import { type WatchChange, type WatchVisit, watchVisitSchema } from "../schema.ts";
@@ -15,7 +14,8 @@ import { AppCopy } from "../watch/app-copy.ts";
 import { Judge, type Served } from "../watch/judge.ts";
 import { Stream } from "../watch/stream.ts";
 import { watchSystem } from "../watch/system.ts";
-import { isDisturbed, undisturbed } from "./loaded-node.ts";
+import { isDisturbed } from "./loaded-node.ts";
+import { undisturbedVisits, type Visited } from "./undisturbed-visits.ts";
 import type { WatchPlan } from "./watch-plan.ts";
 
 interface Measurement {
@@ -25,31 +25,18 @@ interface Measurement {
   readonly say: (line: string) => void;
 }
 
-export interface WatchMeasured {
-  readonly visits: readonly WatchVisit[];
-  readonly skipped: readonly string[];
-}
-
 /** Changes of a module and of a model of Dynamic Offers while `tutti run --watch` serves it: how long until they are served. */
-export async function runWatch(measurement: Measurement): Promise<WatchMeasured> {
+export async function runWatch(measurement: Measurement): Promise<Visited<WatchVisit>> {
   const { plan, cells, say } = measurement;
-  const visits: WatchVisit[] = [];
-  const skipped: string[] = [];
-  const missing = missingModels(MODEL_DIRECTORY.trees);
-  if (missing !== undefined) return { visits, skipped: [`trees: ${missing}`] };
-  for (let round = 1; round <= plan.rounds; round += 1) {
-    try {
-      visits.push(
-        await cells.cell(`watch-${round}`, watchVisitSchema, () =>
-          undisturbed(plan, say, () => visit(measurement, round)),
-        ),
-      );
-    } catch (error) {
-      skipped.push(`round ${round}: ${error instanceof Error ? error.message : String(error)}`);
-      say(`SKIPPED ${skipped.at(-1)}`);
-    }
-  }
-  return { visits, skipped };
+  const rounds = Array.from({ length: plan.rounds }, (_, at) => at + 1);
+  return undisturbedVisits(
+    { plan, cells, schema: watchVisitSchema, say },
+    rounds.map((round) => ({
+      cell: `watch-${round}`,
+      title: `round ${round}`,
+      visit: () => visit(measurement, round),
+    })),
+  );
 }
 
 /** @returns undefined when it was disturbed. */
@@ -59,8 +46,7 @@ async function visit({ plan, port, say }: Measurement, round: number): Promise<W
   const own = await referenceOf(copy.modelsDir, players);
   const another = await referenceOf(copy.otherModelsDir, players);
   const playersDb = `${CACHE}watch-players.sqlite`;
-  for (const left of [playersDb, `${playersDb}-wal`, `${playersDb}-shm`]) rmSync(left, { force: true });
-  copyFileSync(players, playersDb);
+  copyPlayers(players, playersDb);
   const setting = {
     family: "trees",
     modelsDir: copy.modelsDir,

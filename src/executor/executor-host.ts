@@ -41,8 +41,8 @@ const DRAIN_POLL_MS = 10;
 /** Since it first hosted anything: by then what requests call has been called. */
 const WARM_AFTER_MS = 5000;
 /**
- * What is kept last stays, file by file, and executors of both kinds load some of the same: what those need that are started most, with each
- * version, comes after what lanes need.
+ * What is kept last stays, file by file, and executors of both kinds load some of the same: what those need that are
+ * started most, with each version, comes after what lanes need.
  */
 const CLASSES_WARM_AFTER_MS = 7000;
 

@@ -124,9 +124,22 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
       case "options":
         this.#send(jsonOutgoing(this, 204, "", ["allow", plan.allow]));
         break;
+      case "not-found":
+        this.#send(errorOutgoing(this, this.#notServedYet() ?? plan.error));
+        break;
       case "refuse":
         this.#send(errorOutgoing(this, plan.error, plan.allow === undefined ? [] : ["allow", plan.allow]));
     }
+  }
+
+  /** A node that starts takes connections before it knows what it serves: nobody is to be told that there is nothing. */
+  #notServedYet(): TuttiError | undefined {
+    const { table, target } = this.#services;
+    if (!table.isEmpty) return undefined;
+    const { ready, reason } = target.readiness();
+    if (ready) return undefined;
+    const message = `nothing is served yet: ${reason}`;
+    return new TuttiError("Unavailable", message, { started: "no", retryAfterSeconds: 1 });
   }
 
   /** A wheel entry ran out: the client's time to send its body, or the time to answer. */

@@ -19,6 +19,8 @@ export type RequestPlan =
     }
   | { readonly kind: "health" | "readiness" }
   | { readonly kind: "options"; readonly allow: string }
+  /** What is not served; whether it will be is not known here. */
+  | { readonly kind: "not-found"; readonly error: TuttiError }
   | { readonly kind: "refuse"; readonly error: TuttiError; readonly allow?: string };
 
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
@@ -56,7 +58,10 @@ export function planRequest(table: RouteTable, request: IncomingMessage, maxUrlB
         new TuttiError("InvalidArgument", "the path is not validly percent-encoded", { path: "url" }),
       );
     case "not-found":
-      return refuse(new TuttiError("NotFound", `nothing is served at ${method} ${path.slice(0, 200)}`));
+      return {
+        kind: "not-found",
+        error: new TuttiError("NotFound", `nothing is served at ${method} ${path.slice(0, 200)}`),
+      };
   }
 }
 

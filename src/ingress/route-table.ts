@@ -42,6 +42,11 @@ export class RouteTable {
     this.#random = random;
   }
 
+  /** No application is served at all. */
+  get isEmpty(): boolean {
+    return this.#places.size === 0;
+  }
+
   /**
    * @param target serves what does not say who serves it.
    * @param random in [0, 1); draws versions.

@@ -32,9 +32,9 @@ const PACKED_FRACTION = 0.75;
  */
 const STALL_MS = 120;
 /**
- * Before it has answered so many, it may be compiling what it runs, and is given longer. So is one that calls would be taken from for
- * another which has to compile it all first: on a machine that is busy that takes longer than any pause. One that is stopped is found to have
- * stalled by then, and left out (`stragglers.ts`).
+ * Before it has answered so many, it may be compiling what it runs, and is given longer. So is one that calls would be
+ * taken from for another which has to compile it all first: on a busy machine that takes longer than any pause. One that
+ * is stopped is found to have stalled by then, and left out (`stragglers.ts`).
  */
 const WARM_ANSWERS = 5_000;
 const COLD_STALL_MS = 500;

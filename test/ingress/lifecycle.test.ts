@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Ingress } from "../../src/ingress/ingress.ts";
 import { resolveIngressOptions } from "../../src/ingress/ingress-options.ts";
 import { RawClient, until } from "./raw-client.ts";
-import { closeAll, Gate, never, OK, startIngress, TargetWithKnobs } from "./test-ingress.ts";
+import { closeAll, Gate, never, OFFERS, OK, startIngress, TargetWithKnobs } from "./test-ingress.ts";
 
 afterEach(closeAll);
 
@@ -32,6 +32,26 @@ describe("start", () => {
       message: expect.stringContaining("192.0.2.1"),
     });
     await ingress.close();
+  });
+
+  test("until something is served, it is told that nothing is yet, and when to come back; then what is not there is not there", async () => {
+    const { connect, ingress, target } = await startIngress({}, []);
+    const client = await connect();
+    const ask = () => client.request("GET", "/offers/tower").answer();
+    target.ready = { ready: false, reason: "starting" };
+    const early = await ask();
+    expect([early.status, early.headers["retry-after"]]).toEqual([503, "1"]);
+    expect(JSON.parse(early.body).error).toMatchObject({
+      code: "Unavailable",
+      message: "nothing is served yet: starting",
+    });
+    // A node to which nothing has been deployed is ready, and serves nothing.
+    target.ready = { ready: true, reason: "nothing is wanted" };
+    expect((await ask()).status).toBe(404);
+    target.ready = { ready: false, reason: "1 of 2 replicas" };
+    ingress.setApplications([OFFERS]);
+    expect((await ask()).status).toBe(200);
+    expect((await client.request("GET", "/nowhere").answer()).status).toBe(404);
   });
 
   test("twice is once; after close it is refused", async () => {

@@ -1,9 +1,21 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { identityModel, writeModel } from "../onnx/model-proto.ts";
 import { HttpClient } from "../support/http-client.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
+
+/** It has a model of a repository, whose newest version it takes as it is imported. */
+const WITH_MODEL = `
+import { application, deployment, modelRepository } from "tutti";
+class Asker {
+  constructor(models) { this.models = models; }
+  get() { return { pid: process.pid }; }
+}
+const models = modelRepository(new URL("models", import.meta.url).pathname);
+export default application({ name: "asker", ingress: deployment(Asker).bind(models), http: { "GET /": "get" } });
+`;
 
 const APP = `
 import { application, deployment } from "tutti";
@@ -39,6 +51,30 @@ describe("a version's code that is edited while the version runs", () => {
       what: "a third one to answer",
     });
     expect((await ask()).greeting).toBe("hello");
+    await node.stopped();
+  });
+
+  it("comes back after a crash also where a newer version of its model has come meanwhile", async () => {
+    using folder = TempFolder.withTutti();
+    const writeVersion = (version: number) => {
+      mkdirSync(folder.at("models", "same", String(version)), { recursive: true });
+      writeModel(
+        folder.at("models", "same", String(version), "model.onnx"),
+        identityModel("float32", ["N", version]),
+      );
+    };
+    writeVersion(1);
+    await using node = await TuttiProcess.ready(folder.write("app.js", WITH_MODEL), {
+      args: ["--port", "0", "--lanes", "1", "--code-executors", "1"],
+    });
+    using client = new HttpClient(node.port);
+    const pid = async (): Promise<unknown> => (await client.get("/")).json.pid;
+    const before = await pid();
+    writeVersion(2);
+    process.kill(Number(before), "SIGKILL");
+    await waitFor(async () => ![before, undefined].includes((await pid()) as number), {
+      what: "another executor to answer",
+    });
     await node.stopped();
   });
 });
