@@ -3,9 +3,10 @@ import { ModelReplica } from "../../dist/executor/model-replica.js";
 
 /**
  * One replica of this process answers later by so long from now on, while its lane is free: the first one that is called
- * from now on, so that it is one that is in use.
+ * from now on, so that it is one that is in use. Resolves when that has been called.
  */
-export function lateReplica(byMs: number): void {
+export function lateReplica(byMs: number): Promise<void> {
+  const held = Promise.withResolvers<void>();
   let late: HostedReplica | undefined;
   const sinks = new WeakMap<ReplySink, LateSink>();
   const later = (from: ReplySink): LateSink => {
@@ -17,6 +18,7 @@ export function lateReplica(byMs: number): void {
   const { accept, cancel, withdraw } = prototype;
   prototype.accept = function (call, from, part) {
     late ??= this;
+    held.resolve();
     accept.call(this, call, this === late ? later(from) : from, part);
   };
   prototype.cancel = function (id, from) {
@@ -25,6 +27,7 @@ export function lateReplica(byMs: number): void {
   prototype.withdraw = function (id, part, from) {
     withdraw.call(this, id, part, this === late ? later(from) : from);
   };
+  return held.promise;
 }
 
 /** Tells everything later. */
