@@ -159,8 +159,9 @@ async function memoryUnderLoad(
   return settledMb;
 }
 
-function inShort({ sent, right, degraded, fallback, p95Ms, broken, notJudged }: PhaseResult): string {
+function inShort({ sent, right, degraded, fallback, p95Ms, broken, late, notJudged }: PhaseResult): string {
   const seen = `sent ${sent}, right ${right}, degraded ${degraded}, fallback ${fallback}, p95 ${p95Ms} ms`;
   const counts = notJudged.length === 0 ? seen : `${seen}; not judged: ${notJudged.join("; ")}`;
-  return broken.length === 0 ? counts : `${counts}; NOT MET: ${broken.join("; ")}`;
+  const missed = [...broken, ...late];
+  return missed.length === 0 ? counts : `${counts}; NOT MET: ${missed.join("; ")}`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { brokenByMemory, brokenDemands, isStarved, type PhaseFacts } from "./demands.ts";
+import { brokenByMemory, brokenDemands, type DemandKind, isStarved, type PhaseFacts } from "./demands.ts";
 import type { Demands } from "./fault.ts";
 
 const WELL: PhaseFacts = {
@@ -45,21 +45,21 @@ describe("what must hold of every phase", () => {
     ["of status 500 or above", { status5xx: 4, refused: 4 }, "4 answers have a status of 500 or above"],
     ["not there", { sent: 0 }, "no request was sent"],
   ])("does not hold when some are %s, and time is no excuse", (_, facts, what) => {
-    expect(broken(facts)).toContainEqual({ what, isTime: false });
+    expect(broken(facts)).toContainEqual({ what, kind: "rule" });
   });
 });
 
 describe("what a fault demands", () => {
-  it.each<[string, Demands, Partial<PhaseFacts>]>([
-    ["an answer by its deadline", { answeredWithinMs: 50 }, { maxMs: 51 }],
-    ["a replacement in time", { replacedWithinMs: 700 }, { slowestReplacementMs: 701 }],
-    ["a replacement at all", { replacedWithinMs: 700 }, { slowestReplacementMs: null }],
-    ["personal answers", { personalFraction: 0.98 }, { degraded: 7, fallback: 3 }],
-    ["whole answers", { rightFraction: 0.9 }, { right: 89, degraded: 9 }],
-    ["that nobody is taken for dead", { nothingReplaced: true }, { replacements: 2 }],
-  ])("is %s; that it is missed may be due to time", (_, demands, facts) => {
+  it.each<[string, DemandKind, Demands, Partial<PhaseFacts>]>([
+    ["an answer by its deadline", "duration", { answeredWithinMs: 50 }, { maxMs: 51 }],
+    ["a replacement in time", "duration", { replacedWithinMs: 700 }, { slowestReplacementMs: 701 }],
+    ["a replacement at all", "rule", { replacedWithinMs: 700 }, { slowestReplacementMs: null }],
+    ["personal answers", "share", { personalFraction: 0.98 }, { degraded: 7, fallback: 3 }],
+    ["whole answers", "share", { rightFraction: 0.9 }, { right: 89, degraded: 9 }],
+    ["that nobody is taken for dead", "share", { nothingReplaced: true }, { replacements: 2 }],
+  ])("is %s, which is a %s", (_, kind, demands, facts) => {
     expect(broken(demands.nothingReplaced === true ? { replacements: 0 } : {}, demands)).toEqual([]);
-    expect(broken(facts, demands)).toMatchObject([{ isTime: true }]);
+    expect(broken(facts, demands)).toMatchObject([{ kind }]);
   });
 
   it.each<[Demands["seenAs"], Partial<PhaseFacts>]>([
@@ -70,7 +70,7 @@ describe("what a fault demands", () => {
   ])("is that it is seen as %s: a fault that was not planted proves nothing", (seenAs, facts) => {
     const demands = seenAs === undefined ? {} : { seenAs };
     expect(broken({}, demands)).toEqual([]);
-    expect(broken(facts, demands)).toMatchObject([{ isTime: false }]);
+    expect(broken(facts, demands)).toMatchObject([{ kind: "rule" }]);
   });
 });
 

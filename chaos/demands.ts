@@ -2,12 +2,18 @@ import type { Demands } from "./fault.ts";
 import type { CampaignResult, PhaseResult } from "./schema.ts";
 
 /** What is known of a phase before it is judged. */
-export type PhaseFacts = Omit<PhaseResult, "broken" | "notJudged" | "attempts" | "examples">;
+export type PhaseFacts = Omit<PhaseResult, "broken" | "late" | "notJudged" | "attempts" | "examples">;
 
-/** A demand that was not met. One of time may be due to a machine that had no time for it; no other is ever excused. */
+/**
+ * What a demand is of. A `rule` holds on any machine and is never excused. A `share` of the answers and a `duration` may be missed
+ * because others had the processor; a duration is a figure besides, which a test must not judge.
+ */
+export type DemandKind = "rule" | "share" | "duration";
+
+/** A demand that was not met. */
 export interface Broken {
   readonly what: string;
-  readonly isTime: boolean;
+  readonly kind: DemandKind;
 }
 
 /** Ten times what a phase without a fault takes, about. */
@@ -16,8 +22,8 @@ const SLOW_P50_MS = 3;
 /** Judges one phase. Pure. */
 export function brokenDemands(facts: PhaseFacts, demands: Demands): Broken[] {
   const broken: Broken[] = [];
-  const must = (holds: boolean, what: string, isTime = false) => {
-    if (!holds) broken.push({ what, isTime });
+  const must = (holds: boolean, what: string, kind: DemandKind = "rule") => {
+    if (!holds) broken.push({ what, kind });
   };
   must(facts.sent > 0, "no request was sent");
   must(facts.wrong === 0, `${facts.wrong} answers are wrong`);
@@ -29,29 +35,30 @@ export function brokenDemands(facts: PhaseFacts, demands: Demands): Broken[] {
   must(
     personal >= personalFraction * facts.sent,
     `${personal} of ${facts.sent} answers are personal, which is below ${personalFraction}`,
-    true,
+    "share",
   );
   must(
     facts.right >= rightFraction * facts.sent,
     `${facts.right} of ${facts.sent} answers are right and whole, which is below ${rightFraction}`,
-    true,
+    "share",
   );
   if (answeredWithinMs !== undefined)
     must(
       facts.maxMs <= answeredWithinMs,
       `an answer took ${facts.maxMs} ms, more than ${answeredWithinMs}`,
-      true,
+      "duration",
     );
+  const { slowestReplacementMs: tookMs } = facts;
   if (replacedWithinMs !== undefined) {
-    const { slowestReplacementMs: tookMs } = facts;
+    must(tookMs !== null, "nothing was replaced");
     must(
-      tookMs !== null && tookMs <= replacedWithinMs,
+      (tookMs ?? 0) <= replacedWithinMs,
       `a replacement took ${tookMs} ms, more than ${replacedWithinMs}`,
-      true,
+      "duration",
     );
   }
   if (demands.nothingReplaced === true)
-    must(facts.replacements === 0, `${facts.replacements} executors were taken for dead`, true);
+    must(facts.replacements === 0, `${facts.replacements} executors were taken for dead`, "share");
   must(isSeen(facts, demands.seenAs), `the fault is not seen as ${demands.seenAs}: it was not planted`);
   return broken;
 }

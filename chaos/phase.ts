@@ -1,6 +1,6 @@
 import { ask } from "../bench/systems/ask.ts";
 import { seededRandom } from "../src/policy/seeded-random.ts";
-import { type Broken, brokenDemands, isStarved, type PhaseFacts } from "./demands.ts";
+import { type Broken, brokenDemands, type DemandKind, isStarved, type PhaseFacts } from "./demands.ts";
 import type { Scene } from "./fault.ts";
 import { ForeignCpu } from "./foreign-cpu.ts";
 import { type Ended, Load, OFFER_PATH } from "./load.ts";
@@ -28,12 +28,15 @@ export async function runPhase(phase: Phase, stage: Stage): Promise<PhaseResult>
   for (let attempts = 1; ; attempts++) {
     const { facts, broken, examples } = await attempt(phase, stage);
     const starved = isStarved(facts);
-    const late = broken.filter(({ isTime }) => isTime && starved).map(({ what }) => what);
-    const certain = broken.filter(({ isTime }) => !isTime || !starved).map(({ what }) => what);
-    if (late.length === 0 || certain.length > 0 || attempts === MAX_ATTEMPTS)
-      return { ...facts, attempts, broken: certain, notJudged: late, examples };
+    const of = (...kinds: readonly DemandKind[]) =>
+      broken.filter(({ kind }) => kinds.includes(kind)).map(({ what }) => what);
+    const certain = starved ? of("rule") : of("rule", "share");
+    const late = starved ? [] : of("duration");
+    const notJudged = starved ? of("share", "duration") : [];
+    if (notJudged.length === 0 || certain.length > 0 || attempts === MAX_ATTEMPTS)
+      return { ...facts, attempts, broken: certain, late, notJudged, examples };
     const share = Math.round(100 * facts.foreignCpuFraction);
-    stage.say(`${phase.fault.name}: others had ${share} % of the processor (${late[0]}); once more`);
+    stage.say(`${phase.fault.name}: others had ${share} % of the processor (${notJudged[0]}); once more`);
   }
 }
 
@@ -77,7 +80,7 @@ async function attempt({ fault, holdMs, seed }: Phase, stage: Stage) {
   try {
     await fault.plant(scene);
   } catch (thrown) {
-    broken.push({ what: thrown instanceof Error ? thrown.message : String(thrown), isTime: false });
+    broken.push({ what: thrown instanceof Error ? thrown.message : String(thrown), kind: "rule" });
   }
   await over.promise;
   clearTimeout(end);

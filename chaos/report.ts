@@ -33,13 +33,13 @@ export function toMarkdown(result: CampaignResult): string {
     "",
     `${sent} requests at ${result.ratePerSecond} a second; seed ${result.seed}; revision ${result.git.revision.slice(0, 7)}${result.git.dirty ? " with changes" : ""}.`,
     `Memory (PSS under the same load, before → after): ${memory}.`,
-    ...listed("NOT MET:", [...namedOf(result, "broken"), ...result.broken]),
+    ...listed("NOT MET:", [...namedOf(result, "broken"), ...namedOf(result, "late"), ...result.broken]),
     ...listed("NOT JUDGED, since other programs had the processor:", namedOf(result, "notJudged")),
     ...(isMet(result) ? ["All demands were met."] : []),
   ].join("\n");
 }
 
-const namedOf = ({ phases }: CampaignResult, list: "broken" | "notJudged"): string[] =>
+const namedOf = ({ phases }: CampaignResult, list: "broken" | "late" | "notJudged"): string[] =>
   phases.flatMap((phase) => phase[list].map((what) => `${phase.fault}: ${what}`));
 
 const listed = (title: string, lines: readonly string[]): string[] =>
@@ -48,7 +48,7 @@ const listed = (title: string, lines: readonly string[]): string[] =>
 /** Every demand was judged, and met. */
 export const isMet = (result: CampaignResult): boolean =>
   result.broken.length === 0 &&
-  result.phases.every(({ broken, notJudged }) => broken.length + notJudged.length === 0);
+  result.phases.every(({ broken, late, notJudged }) => broken.length + late.length + notJudged.length === 0);
 
 const DOCUMENT = `${REPOSITORY}docs/reliability.md`;
 const START = "<!-- chaos:start -->";

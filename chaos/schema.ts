@@ -37,7 +37,8 @@ export const phaseSchema = z.strictObject({
   attempts: count.describe(
     "runs of the phase: it is run anew when a bound of time was missed while others had the processor",
   ),
-  broken: z.array(z.string()).describe("demands that were not met"),
+  broken: z.array(z.string()).describe("demands that were not met, but for those of the next list"),
+  late: z.array(z.string()).default([]).describe("durations that were longer than demanded"),
   notJudged: z
     .array(z.string())
     .describe(

@@ -155,7 +155,7 @@ describe("a version that cannot be started", () => {
     });
     expect(node.view()?.reason).toContain("no such table");
     expect((await node.client.get("/readyz")).status).toBe(503);
-    expect((await node.client.get("/buy")).status).toBe(404);
+    expect((await node.client.get("/buy")).status).toBe(503);
     await node.deploy(version("v1", { args: {} }));
     await node.serves("v1");
     expect((await node.client.get("/readyz")).status).toBe(200);
