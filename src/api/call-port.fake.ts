@@ -1,4 +1,4 @@
-import { systemClock } from "../clock/clock.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
@@ -35,7 +35,7 @@ export interface SeenCall extends RequestScope {
 
 /** A port without a network behind it: each call ends once (D1) as planned, at the latest by its deadline (D2). */
 export class FakeCallPort implements CallPort {
-  readonly clock = systemClock;
+  readonly clock: Clock;
   readonly calls: SeenCall[] = [];
   readonly cancelled: string[] = [];
   /** Whether each fan-out may be hedged. */
@@ -44,8 +44,10 @@ export class FakeCallPort implements CallPort {
   readonly fanouts: OutgoingFanout[] = [];
   readonly #plan: (call: SeenCall) => PlannedEnd;
 
-  constructor(plan: (call: SeenCall) => PlannedEnd) {
+  /** @param clock of those that call; its own timers are the system's. */
+  constructor(plan: (call: SeenCall) => PlannedEnd, clock: Clock = systemClock) {
     this.#plan = plan;
+    this.clock = clock;
   }
 
   dispatch(call: OutgoingCall): PendingCall {

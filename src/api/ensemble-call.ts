@@ -2,6 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { CallPlace } from "../observe/call-group.ts";
+import { type DeadlineLead, leadMs, learnLate } from "../policy/deadline-lead.ts";
 import { beginTally, type EnsembleTally, ensembleOutlook, tallyEnd } from "../policy/ensemble-decision.ts";
 import { type CallOutcome, type CallStats, NO_STATS, type RowsOfResult } from "../wire/messages.ts";
 import { sliceRows } from "../wire/slice-rows.ts";
@@ -21,6 +22,8 @@ export interface EnsemblePlan<V, R> {
   readonly whole: AskedMembers;
   /** Without the optional members. */
   readonly lean: AskedMembers;
+  /** How late its calls are told of their deadline. */
+  readonly lead: DeadlineLead;
 }
 
 /** The members that a call goes to: their names, and their places in the ensemble. */
@@ -96,11 +99,9 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     this.priority = scope.priority;
     this.lean = scope.lean;
     this.hedge = callOptions.hedge ?? options.hedge;
-    const deadlineAtMs = scope.deadlineAtMs - options.reserveMs;
-    this.deadlineAtMs =
-      options.deadlineMs === undefined
-        ? deadlineAtMs
-        : Math.min(deadlineAtMs, this.#startedAtMs + options.deadlineMs);
+    const { deadlineMs = Number.POSITIVE_INFINITY, reserveMs } = options;
+    const deadlineAtMs = Math.min(scope.deadlineAtMs - reserveMs, this.#startedAtMs + deadlineMs);
+    this.deadlineAtMs = deadlineAtMs - leadMs(plan.lead, deadlineAtMs - this.#startedAtMs, this.#startedAtMs);
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -184,9 +185,15 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     // What was cancelled because the call is over is not missing in its answer.
     if (this.#done) return this.#report(index, "cancelled", undefined, stats, place);
     this.#errors[index] = error;
+    if (status === "late") this.#learnLate();
     this.#report(index, status, undefined, stats, place);
     tallyEnd(this.#tally, this.#plan.options.rules, index, false);
     this.#decide();
+  }
+
+  #learnLate(): void {
+    const nowMs = this.#clock.now();
+    learnLate(this.#plan.lead, nowMs - this.deadlineAtMs, nowMs);
   }
 
   #report(

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../clock/clock.ts";
 import { type ErrorCode, isErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { FakeCallPort, type PlannedEnd } from "./call-port.fake.ts";
@@ -22,8 +23,9 @@ export interface Scorers {
 export function scorers(
   plans: readonly PlannedEnd[],
   options: Partial<EnsembleOptions<number, number, number>> = {},
+  clock: Clock = systemClock,
 ): Scorers {
-  const port = new FakeCallPort(({ deployment }) => plans[Number(deployment.slice(1))]!);
+  const port = new FakeCallPort(({ deployment }) => plans[Number(deployment.slice(1))]!, clock);
   const members = plans.map((_, index) =>
     createHandle<Scorer>({ deployment: `m${index}`, port, options: {}, version: "v7" }),
   );

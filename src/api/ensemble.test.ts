@@ -1,6 +1,7 @@
 /** Invariants E1 (the value is the combiner over exactly the members that are ok), E2 (every member has a report), E3 (one end). */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../clock/manual-clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { NO_STATS } from "../wire/messages.ts";
@@ -260,6 +261,21 @@ describe("the deadline of an ensemble", () => {
     const result = await all.score(1);
     expect(result).toMatchObject({ value: 2, degraded: true });
     expect(statuses(result.members)).toEqual(["ok", "ok", "late"]);
+  });
+
+  it("is aimed at as much sooner as members were lately ended after it", async () => {
+    const clock = new ManualClock();
+    const { all, port } = scorers([failure("DeadlineExceeded", 1)], { deadlineMs: 1000 }, clock);
+    const endAt = async (deadlineAtMs: number, lateMs: number) => {
+      const ends = rejection(all.score(1));
+      expect(port.calls.at(-1)!.deadlineAtMs).toBe(deadlineAtMs);
+      clock.block(deadlineAtMs + lateMs - clock.now());
+      await ends;
+    };
+    await endAt(clock.now() + 1000, 7);
+    await endAt(clock.now() + 1000 - 7, 7);
+    clock.block(10_000);
+    await endAt(clock.now() + 1000 - 3.5, 0);
   });
 
   it("rejects when too few answered by then", async () => {

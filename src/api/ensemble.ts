@@ -1,4 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import { noLead } from "../policy/deadline-lead.ts";
 import { askedMembers, EnsembleCall, type EnsemblePlan } from "./ensemble-call.ts";
 import { type EnsembleOptions, resolveEnsembleOptions } from "./ensemble-options.ts";
 import type { EnsembleResult } from "./ensemble-result.ts";
@@ -68,6 +69,7 @@ export function ensemble<T, V, R>(
     lean: resolved.optional.includes(true)
       ? askedMembers(targets, resolved, (member) => !resolved.optional[member])
       : whole,
+    lead: noLead(),
   });
   const build = (callOptions: CallOptions): Ensemble<T, R> =>
     createEnsemble<T, R>(
