@@ -29,7 +29,7 @@ const model = (name: string) =>
     name,
     options: resolveDeploymentOptions(name, { replicas: 2 }, MODEL_DEFAULTS),
     path: `/models/${name}.onnx`,
-    maxBatchRows: 64,
+    maxBatchRows: 128,
     session: { intraOpThreads: 1 },
   });
 
@@ -93,7 +93,7 @@ describe("readGraph", () => {
     const spec = readGraph(build()).graph.deployments.find(({ name }) => name === "m1");
     expect(spec).toMatchObject({
       path: "/models/m1.onnx",
-      maxBatchRows: 64,
+      maxBatchRows: 128,
       session: { intraOpThreads: 1 },
       options: { replicas: { min: 2, max: 2, initial: 2 }, maxOngoingRequests: 4096, idempotent: true },
     });

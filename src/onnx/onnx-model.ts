@@ -14,7 +14,7 @@ import { listModelRepository } from "./repository.ts";
 import { resolveSessionOptions, type SessionOptions } from "./session-options.ts";
 
 export interface ModelBatching {
-  /** Rows in one run, at most. Default 64. */
+  /** Rows in one run, at most. Default 128. */
   readonly maxBatchSize?: number;
 }
 
@@ -66,7 +66,7 @@ export function onnxModel(options: OnnxModelOptions): BoundDeployment<OnnxModel>
     options: resolveDeploymentOptions(name, deploymentOptions, MODEL_DEFAULTS),
     path: resolveApplicationPath(path),
     maxBatchRows: wholeNumber(`${where}: batching.maxBatchSize`, batching.maxBatchSize, {
-      default: 64,
+      default: 128,
       min: 1,
       max: 65_535,
     }),
