@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { application, deployment, modelRepository } from "tutti";
-import { z } from "zod";
+import * as v from "valibot";
 import type { CatalogueFile } from "./catalogue/choose-offer.ts";
 import { offerFallback } from "./fallback.ts";
 import { Features } from "./features.ts";
@@ -17,7 +17,7 @@ const catalogue: CatalogueFile = JSON.parse(
   readFileSync(path.join(import.meta.dirname, "catalogue/catalogue.json"), "utf8"),
 );
 
-const offerRequest = z.object({ playerId: z.string().min(1).max(64) });
+const offerRequest = v.object({ playerId: v.pipe(v.string(), v.minLength(1), v.maxLength(64)) });
 
 const features = deployment(Features, { replicas: 2 }).bind();
 
