@@ -213,7 +213,7 @@ describe("what cannot be answered is refused by name", () => {
     ["a playerId that is a number", { playerId: 42 }, "body.playerId"],
     ["an empty playerId", { playerId: "" }, "body.playerId"],
     ["an endless playerId", { playerId: "x".repeat(65) }, "body.playerId"],
-    ["a list", ["player-00001"], "body"],
+    ["a list", ["player-00001"], "body.playerId"],
   ])("a body with %s with 400 and its path", async (_, body, path) => {
     const { status, json } = await client.post("/offers/tower", body);
     expect(status).toBe(400);
