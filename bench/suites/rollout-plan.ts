@@ -18,7 +18,8 @@ export function rolloutPlan(options: {
   return {
     rounds: options.rounds ?? (isQuick ? 1 : 3),
     updates: isQuick ? 10 : 50,
-    updateEveryMs: 1_500,
+    // No sooner than the one before is over: its traffic takes three seconds to move.
+    updateEveryMs: 4_000,
     ratePerSecond: 150,
     maxConnections: 512,
     warmUpMs: 5_000,

@@ -29,7 +29,7 @@ describe("a preview as text", () => {
       `~ offers
     version v1 → v2, args {"game":"tower"} → {} (a rollout)
     route the module's own → /offers
-    traffic of the next rollout: all within a second → 5 % for 90 s, gates {"maxErrorFraction":0.05,"minRequests":20}
+    traffic of the next rollout: all within three seconds → 5 % for 90 s, gates {"maxErrorFraction":0.05,"minRequests":20}
     Supervisor: compute true → not set (its replicas are made anew)
     m*: replicas 2 → {"min":1,"max":4} (in place)
 + puzzle  new

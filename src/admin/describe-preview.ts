@@ -70,7 +70,7 @@ function trafficText(value: Json | undefined): string {
   // A traffic change holds two of them.
   const { steps, gates } = value as unknown as Traffic;
   const shares = steps.map(({ weight, durationMs }) => `${weight * 100} % for ${durationMs / 1000} s`);
-  const how = shares.length === 0 ? "all within a second" : shares.join(", ");
+  const how = shares.length === 0 ? "all within three seconds" : shares.join(", ");
   return shares.length === 0 ? how : `${how}, gates ${shown({ ...gates })}`;
 }
 

@@ -43,7 +43,7 @@ export function wholeConfig({ graph, module, args }: WholeConfigParts): string {
   remarks.set("applications.0.name", "the module's own, like route and version");
   remarks.set(
     "applications.0.traffic",
-    "all within a second; or steps such as { weight: 0.05, durationMs: 60000 }, rising",
+    "all within three seconds; or steps such as { weight: 0.05, durationMs: 60000 }, rising",
   );
   for (const spec of graph.deployments) remarkOptions(spec, remarks);
   const head = [

@@ -98,7 +98,7 @@ export const definitionSchema = strict({
       .array(step, { error: () => "a list of { weight, durationMs }" })
       .max(MAX_STEPS, { error: () => `at most ${MAX_STEPS} steps` })
       .exactOptional()
-      .describe("Shares of the traffic that a new version gets, rising. Default: all within a second."),
+      .describe("Shares of the traffic that a new version gets, rising. Default: all within three seconds."),
     gates: gates.exactOptional().describe("When a new version is given up during its steps."),
   })
     .exactOptional()

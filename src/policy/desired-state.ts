@@ -53,7 +53,7 @@ export interface Rollback {
 export const MAX_HISTORY = 10;
 
 export interface Traffic {
-  /** Shares of the traffic, rising. None: all within a second, as soon as it is healthy. After the last step it gets all. */
+  /** Shares of the traffic, rising. None: all within three seconds, as soon as it is healthy. After the last step it gets all. */
   readonly steps: readonly TrafficStep[];
   readonly gates: TrafficGates;
 }

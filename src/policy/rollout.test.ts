@@ -27,13 +27,19 @@ const seen = (to: Partial<Observed> = {}, from: Partial<Observed> = {}): Rollout
 const begun = (traffic: Traffic): Rollout => beginRollout("v1", "v2", traffic, 0).rollout;
 
 describe("a rollout", () => {
-  it("without steps has all within a second, of which little comes at first, and is not judged", () => {
+  it.each([
+    ["takes three seconds, of which little comes at first, and is not judged", 100, 3000],
+    ["takes less than one where hardly anybody asks", 2, 500],
+  ])("without steps %s", (_, requests, atMostMs) => {
     let { rollout, weight } = beginRollout("v1", "v2", DEFAULT_TRAFFIC, 0);
     expect(weight).toBeLessThanOrEqual(0.05);
-    const bad = seen({ requests: 100, failed: 100, timed: 80, p95Ms: 1000 });
-    for (let nowMs = 0; nowMs < 1000; nowMs += 50) {
+    const bad = seen({ requests, failed: requests, timed: requests, p95Ms: 1000 });
+    for (let nowMs = 0; nowMs <= atMostMs + 100; nowMs += 50) {
       const move = nextMove(rollout, DEFAULT_TRAFFIC, bad, nowMs);
-      if (move.kind === "finish") return expect(weight).toBe(1);
+      if (move.kind === "finish") {
+        expect(nowMs).toBeGreaterThan(0.8 * atMostMs);
+        return expect(weight).toBe(1);
+      }
       if (move.kind === "back") break;
       rollout = move.rollout;
       if (move.kind === "step") weight = move.weight;

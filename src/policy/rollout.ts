@@ -52,13 +52,17 @@ export type RolloutMove =
   | { readonly kind: "back"; readonly reason: string };
 
 /**
- * How a version without steps of its own gets all: within less than a second. Of what comes at first little is slowed by code that has
- * yet to be compiled, and what comes later finds it compiled.
+ * How a version without steps of its own gets all. What comes at first is slowed by code that has yet to be compiled, so it is little,
+ * until most of what requests call was called a few times: under 150 requests/s the last step begins after some twenty.
  */
 export const RAMP: readonly TrafficStep[] = Object.freeze([
-  Object.freeze({ weight: 0.03, durationMs: 300 }),
-  Object.freeze({ weight: 0.2, durationMs: 200 }),
+  Object.freeze({ weight: 0.03, durationMs: 1000 }),
+  Object.freeze({ weight: 0.1, durationMs: 1000 }),
+  Object.freeze({ weight: 0.3, durationMs: 1000 }),
 ]);
+/** Where hardly anybody asks, nobody is spared by that, and whoever has deployed waits: a step of the ramp takes so long. */
+const QUIET_STEP_MS = 150;
+const QUIET_PER_SECOND = 20;
 
 /** A new version that is not healthy for so long during its steps is given up. */
 export const UNHEALTHY_GRACE_MS = 10_000;
@@ -95,7 +99,7 @@ export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight,
   const step = steps[rollout.step];
   // Steps may have been taken away meanwhile: then it has all that is left to get.
   if (step === undefined) return { kind: "finish" };
-  if (nowMs - rollout.sinceMs < step.durationMs) return { kind: "stay", rollout: well };
+  if (!isOver(step, traffic, seen, nowMs - rollout.sinceMs)) return { kind: "stay", rollout: well };
   const next = rollout.step + 1;
   if (next >= steps.length && step.weight >= 1) return { kind: "finish" };
   return {
@@ -103,6 +107,17 @@ export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight,
     rollout: { ...well, step: next, sinceMs: nowMs },
     weight: Math.max(step.weight, weightOf(traffic, next)),
   };
+}
+
+function isOver(
+  { durationMs }: TrafficStep,
+  { steps }: Traffic,
+  { from, to }: RolloutSight,
+  elapsedMs: number,
+): boolean {
+  if (elapsedMs >= durationMs) return true;
+  const isQuiet = (from.requests + to.requests) * 1000 < QUIET_PER_SECOND * elapsedMs;
+  return steps.length === 0 && isQuiet && elapsedMs >= QUIET_STEP_MS;
 }
 
 function refusalOf({ steps, gates }: Traffic, { from, to }: RolloutSight): string | undefined {
