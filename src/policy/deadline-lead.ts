@@ -31,4 +31,4 @@ export function leadMs(lead: DeadlineLead, leftMs: number, nowMs: number): numbe
 }
 
 const remembered = ({ lateMs, asOfMs }: DeadlineLead, nowMs: number): number =>
-  lateMs === 0 ? 0 : lateMs * 0.5 ** (Math.max(0, nowMs - asOfMs) / HALVED_IN_MS);
+  lateMs * 0.5 ** (Math.max(0, nowMs - asOfMs) / HALVED_IN_MS);

@@ -246,7 +246,9 @@ function takeIntoUse(
     const { rollout, weight } = beginRollout(serving.key, key, want.traffic, nowMs);
     return [{ application, type: "route", weights: weightsOf(rollout, weight), rollout }];
   }
-  const move = nextMove(is.rollout, want.traffic, { ...is.seen, isHealthy: version.isHealthy }, nowMs);
+  const { isHealthy } = version;
+  const openRequests = serving.openRequests + version.openRequests;
+  const move = nextMove(is.rollout, want.traffic, { ...is.seen, openRequests, isHealthy }, nowMs);
   switch (move.kind) {
     case "stay":
       if (move.rollout.unhealthySinceMs === is.rollout.unhealthySinceMs) return [];

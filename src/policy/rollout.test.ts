@@ -19,21 +19,23 @@ const CANARY: Traffic = {
   ],
   gates: GATES,
 };
-const seen = (to: Partial<Observed> = {}, from: Partial<Observed> = {}): RolloutSight => ({
+const seen = (to: Partial<Observed> = {}, from: Partial<Observed> = {}, openRequests = 0): RolloutSight => ({
   from: { ...NOTHING_OBSERVED, ...from },
   to: { ...NOTHING_OBSERVED, ...to },
+  openRequests,
   isHealthy: true,
 });
 const begun = (traffic: Traffic): Rollout => beginRollout("v1", "v2", traffic, 0).rollout;
 
 describe("a rollout", () => {
   it.each([
-    ["takes three seconds, of which little comes at first, and is not judged", 100, 3000],
-    ["takes less than one where hardly anybody asks", 2, 500],
-  ])("without steps %s", (_, requests, atMostMs) => {
+    ["takes three seconds, of which little comes at first, and is not judged", 100, 0, 3000],
+    ["takes three seconds where there are many whose requests take longer than a step", 0, 100, 3000],
+    ["takes less than one where hardly anybody asks", 1, 1, 500],
+  ])("without steps %s", (_, requests, open, atMostMs) => {
     let { rollout, weight } = beginRollout("v1", "v2", DEFAULT_TRAFFIC, 0);
     expect(weight).toBeLessThanOrEqual(0.05);
-    const bad = seen({ requests, failed: requests, timed: requests, p95Ms: 1000 });
+    const bad = seen({ requests, failed: requests, timed: requests, p95Ms: 1000 }, {}, open);
     for (let nowMs = 0; nowMs <= atMostMs + 100; nowMs += 50) {
       const move = nextMove(rollout, DEFAULT_TRAFFIC, bad, nowMs);
       if (move.kind === "finish") {

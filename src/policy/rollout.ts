@@ -39,6 +39,8 @@ export const COLD_REQUESTS = 20;
 export interface RolloutSight {
   readonly from: Observed;
   readonly to: Observed;
+  /** Requests that both have now: those that take long have not been seen to end. */
+  readonly openRequests: number;
   /** The new version has its minimum of replicas. */
   readonly isHealthy: boolean;
 }
@@ -112,12 +114,12 @@ export function nextMove(rollout: Rollout, traffic: Traffic, seen: RolloutSight,
 function isOver(
   { durationMs }: TrafficStep,
   { steps }: Traffic,
-  { from, to }: RolloutSight,
+  { from, to, openRequests }: RolloutSight,
   elapsedMs: number,
 ): boolean {
   if (elapsedMs >= durationMs) return true;
-  const isQuiet = (from.requests + to.requests) * 1000 < QUIET_PER_SECOND * elapsedMs;
-  return steps.length === 0 && isQuiet && elapsedMs >= QUIET_STEP_MS;
+  if (steps.length > 0 || elapsedMs < QUIET_STEP_MS) return false;
+  return (from.requests + to.requests + openRequests) * 1000 < QUIET_PER_SECOND * elapsedMs;
 }
 
 function refusalOf({ steps, gates }: Traffic, { from, to }: RolloutSight): string | undefined {

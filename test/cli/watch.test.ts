@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { writeShop } from "../node/shop.ts";
 import { identityModel, writeModel } from "../onnx/model-proto.ts";
 import { HttpClient } from "../support/http-client.ts";
+import { writeModelVersion } from "../support/model-version.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -99,13 +99,7 @@ describe("tutti run --watch", () => {
 
   it("takes a model's next version, which comes as a folder beside the one before", async () => {
     using folder = TempFolder.withTutti();
-    const writeVersion = (version: number) => {
-      mkdirSync(folder.at("models", "same", String(version)), { recursive: true });
-      writeModel(
-        folder.at("models", "same", String(version), "model.onnx"),
-        identityModel("float32", ["N", version]),
-      );
-    };
+    const writeVersion = (version: number) => writeModelVersion(folder.at("models"), version);
     writeVersion(1);
     await using node = await TuttiProcess.ready(folder.write("app.js", WIDTH), { args: WATCH });
     using client = new HttpClient(node.port);

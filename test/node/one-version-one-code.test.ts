@@ -1,7 +1,7 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { identityModel, writeModel } from "../onnx/model-proto.ts";
 import { HttpClient } from "../support/http-client.ts";
+import { writeModelVersion } from "../support/model-version.ts";
 import { TempFolder } from "../support/temp-folder.ts";
 import { TuttiProcess } from "../support/tutti-process.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -56,13 +56,7 @@ describe("a version's code that is edited while the version runs", () => {
 
   it("comes back after a crash also where a newer version of its model has come meanwhile", async () => {
     using folder = TempFolder.withTutti();
-    const writeVersion = (version: number) => {
-      mkdirSync(folder.at("models", "same", String(version)), { recursive: true });
-      writeModel(
-        folder.at("models", "same", String(version), "model.onnx"),
-        identityModel("float32", ["N", version]),
-      );
-    };
+    const writeVersion = (version: number) => writeModelVersion(folder.at("models"), version);
     writeVersion(1);
     await using node = await TuttiProcess.ready(folder.write("app.js", WITH_MODEL), {
       args: ["--port", "0", "--lanes", "1", "--code-executors", "1"],
