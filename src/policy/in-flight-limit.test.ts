@@ -167,6 +167,20 @@ describe("the in-flight limit", () => {
     expect(state.limit).toBe(400);
   });
 
+  it.each([
+    ["whose code is not compiled yet", 0, 30],
+    ["that knows what it carries", 60, 100],
+  ])("A2: takes what a stopped process %s finds afterwards for no queue that stands", (_, before, ended) => {
+    const state = initialLimit(OPTIONS, 0);
+    let nowMs = 0;
+    for (let i = 0; i < before; i++) nowMs = pass(state, { waitMs: 5 }, nowMs);
+    // It stood still for 1.3 seconds: then all at once, and what the first of it waited is read off when hardly any is in.
+    noteLoopLag(state, 1300);
+    nowMs = pass(state, { ended, waitMs: 60, inFlight: 60 }, nowMs + 1300);
+    for (let i = 0; i < 3; i++) nowMs = pass(state, { ended, waitMs: 200, inFlight: 190 - 10 * i }, nowMs);
+    expect(state.limit).toBe(400);
+  });
+
   it("counts the wait for the edge's own loop where it asks whether the queue stands", () => {
     const state = initialLimit(OPTIONS, 0);
     let nowMs = 0;

@@ -1,11 +1,13 @@
 import {
   addEnd,
+  addLag,
   clearWindow,
   emptyWindow,
   isOver,
   type LimitWindow,
   loopLagOf,
   type RequestEnd,
+  stoodStill,
 } from "./limit-window.ts";
 import {
   emptyQueue,
@@ -42,8 +44,8 @@ import { type WaitHistogram, waitQuantileMs } from "./wait-histogram.ts";
  *
  * - **A1** The limit is never below `minInFlight` nor above `maxInFlight`.
  * - **A2** While nobody is refused it falls only when a queue stands; else when the median wait was longer than allowed in
- *   two windows in a row. It rises after each in which that was not so. A window in which the clock jumped counts for
- *   nothing.
+ *   two windows in a row. It rises after each in which that was not so. A window in which the clock jumped, or the
+ *   edge's process was stopped, counts for nothing.
  * - **A3** Memory is bounded, whatever the load.
  *
  * Pure: time is an argument, nothing is scheduled. Times in ms.
@@ -159,8 +161,7 @@ export function noteRefusal({ window }: InFlightLimit): void {
 
 /** How late the edge's own event loop was, now and then. */
 export function noteLoopLag({ window }: InFlightLimit, lateMs: number): void {
-  window.lagSumMs += lateMs;
-  window.lags += 1;
+  addLag(window, lateMs);
 }
 
 /** The longest median wait that is not too long, in ms. */
@@ -208,7 +209,7 @@ function moveLimit(state: InFlightLimit, options: LimitOptions, elapsedMs: numbe
   const areCutOff = state.isCut && window.expired > 0;
   state.waitMs = areCutOff ? medianWithExpired(state) : answeredMs;
   const isTooLong = state.waitMs > allowedMs;
-  if (isTooLong && elapsedMs > LONGEST_TO_JUDGE_MS) {
+  if (isTooLong && (elapsedMs > LONGEST_TO_JUDGE_MS || stoodStill(window, elapsedMs))) {
     noteShortWait(queue);
     return;
   }

@@ -17,6 +17,7 @@ export interface LimitWindow {
   timeoutSumMs: number;
   lagSumMs: number;
   lags: number;
+  longestLagMs: number;
   readonly waits: WaitHistogram;
 }
 
@@ -50,6 +51,7 @@ export function emptyWindow(nowMs: number): LimitWindow {
     timeoutSumMs: 0,
     lagSumMs: 0,
     lags: 0,
+    longestLagMs: 0,
     waits: emptyWaits(),
   };
 }
@@ -75,6 +77,20 @@ export function isOver(elapsedMs: number, samples: number, latencyMs: number): b
   return elapsedMs >= (samples < WANTED_SAMPLES ? LONGEST_MS : wantedMs);
 }
 
+export function addLag(window: LimitWindow, lateMs: number): void {
+  window.lagSumMs += lateMs;
+  window.lags += 1;
+  if (lateMs > window.longestLagMs) window.longestLagMs = lateMs;
+}
+
+/** However busy an edge is, a turn of its event loop is shorter than this: its process was stopped, or the machine was. */
+const STOPPED_MS = 500;
+const STOPPED_SHARE = 0.5;
+
+/** For most of this window nothing ran here: what ended in it met what had piled up meanwhile. */
+export const stoodStill = ({ longestLagMs }: LimitWindow, elapsedMs: number): boolean =>
+  longestLagMs >= STOPPED_MS && longestLagMs > STOPPED_SHARE * elapsedMs;
+
 /** How late the edge's event loop was, on average. */
 export const loopLagOf = ({ lagSumMs, lags }: LimitWindow): number => (lags === 0 ? 0 : lagSumMs / lags);
 
@@ -89,5 +105,6 @@ export function clearWindow(window: LimitWindow, inFlight: number, nowMs: number
   window.timeoutSumMs = 0;
   window.lagSumMs = 0;
   window.lags = 0;
+  window.longestLagMs = 0;
   clearWaits(window.waits);
 }
