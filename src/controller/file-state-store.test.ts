@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { type FileCalls, systemFiles } from "./atomic-file.ts";
 import { FileStateStore } from "./file-state-store.ts";
 import { application, describeStateStore } from "./state-store.conformance.ts";
@@ -72,6 +72,22 @@ describe("a state file", () => {
     const second = await FileStateStore.open(directory);
     expect(await second.read()).toEqual({ revision: 1, applications: TWO });
     await second.close();
+  });
+
+  it("is read again when it was written, by whomever, and not before", async () => {
+    const directory = folder();
+    const store = await FileStateStore.open(directory);
+    await store.compareAndSet(0, ONE);
+    await restingIn(store);
+    const there = await store.read();
+    expect(await store.read()).toBe(there);
+    await store.compareAndSet(1, TWO);
+    expect(await store.read()).toEqual({ revision: 2, applications: TWO });
+    await restingIn(store);
+    const file = path.join(directory, "state.json");
+    writeFileSync(file, readFileSync(file));
+    expect(await store.read()).toEqual({ revision: 2, applications: TWO });
+    await store.close();
   });
 
   it("and its directory are for this user alone, and people can read it", async () => {
@@ -141,11 +157,23 @@ describe("a state file", () => {
   });
 });
 
-describe("a state file that somebody else has touched", () => {
+/** From then on what was read is not read again until it is another file. */
+async function restingIn(store: FileStateStore): Promise<void> {
+  await vi.waitUntil(async () => {
+    const before = await store.read();
+    return before === (await store.read());
+  });
+}
+
+describe.each([
+  ["at once", async () => {}],
+  ["when it was read before", restingIn],
+] as const)("a state file that somebody else has touched, %s", (_, rest) => {
   const broken = async (touch: (file: string) => void) => {
     const directory = folder();
     const store = await FileStateStore.open(directory);
     await store.compareAndSet(0, TWO);
+    await rest(store);
     touch(path.join(directory, "state.json"));
     return { store, directory };
   };

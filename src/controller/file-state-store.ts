@@ -8,14 +8,29 @@ import { DirectoryLock } from "./directory-lock.ts";
 import { damaged, decodeState, encodeState, MAX_STATE_BYTES } from "./state-file.ts";
 import { codeOf, storeFailure } from "./store-failure.ts";
 
+/** What is known of a file without reading it. */
+interface FileMark {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** A file system may give two changes the same time, when they are so near each other. */
+const AT_REST_MS = 100;
+
 /**
- * The desired state in a file of a directory that no other node has. What is on the disk is the truth: each read reads it.
+ * The desired state in a file of a directory that no other node has. What is on the disk is the truth: each read looks at it,
+ * and reads it unless it is the very file that was read before. The controller reads twenty times a second while something
+ * moves, on the thread that every request passes.
  */
 export class FileStateStore implements StateStore {
   readonly #file: string;
   readonly #lock: DirectoryLock;
   readonly #files: FileCalls;
   readonly #listeners = new Set<() => void>();
+  /** What was read last, of a file that had been at rest by then. */
+  #lastRead: { readonly mark: FileMark; readonly state: DesiredState } | undefined;
   /** Revisions never fall: a file that is gone or older than this is no state of ours. */
   #newestSeen = 0;
   /** Each begins when the one before has ended. */
@@ -44,13 +59,17 @@ export class FileStateStore implements StateStore {
   }
 
   async read(): Promise<DesiredState> {
-    const bytes = await this.#readBytes();
+    const mark = await this.#look();
+    if (mark !== undefined && this.#lastRead !== undefined && isSame(mark, this.#lastRead.mark))
+      return this.#lastRead.state;
+    const bytes = mark === undefined ? undefined : await this.#readBytes();
     const state = bytes === undefined ? EMPTY_STATE : decodeState(bytes, this.#file);
     if (state.revision < this.#newestSeen) {
       const found = bytes === undefined ? "it is gone" : `found revision ${state.revision}`;
       throw damaged(this.#file, `expected revision ${this.#newestSeen} or later, ${found}`);
     }
     this.#newestSeen = state.revision;
+    this.#lastRead = mark !== undefined && isAtRest(mark) ? { mark, state } : undefined;
     return state;
   }
 
@@ -95,16 +114,35 @@ export class FileStateStore implements StateStore {
     return { kind: "stored", state };
   }
 
-  async #readBytes(): Promise<Buffer | undefined> {
+  /** @returns undefined when it is not there. */
+  async #look(): Promise<FileMark | undefined> {
     try {
+      const mark = await stat(this.#file, { bigint: true });
       // Not read whole before it is known to be no other file, such as one that has no end.
-      const { size } = await stat(this.#file);
-      if (size > MAX_STATE_BYTES) throw damaged(this.#file, `it has ${size} bytes`);
-      return await readFile(this.#file);
+      if (mark.size > MAX_STATE_BYTES) throw damaged(this.#file, `it has ${mark.size} bytes`);
+      return mark;
     } catch (thrown) {
-      if (thrown instanceof TuttiError) throw thrown;
-      if (codeOf(thrown) === "ENOENT") return undefined;
-      throw storeFailure(this.#file, "read", thrown);
+      return this.#absent(thrown);
     }
   }
+
+  async #readBytes(): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#file);
+    } catch (thrown) {
+      return this.#absent(thrown);
+    }
+  }
+
+  /** @throws what it was given, unless that says that there is no file. */
+  #absent(thrown: unknown): undefined {
+    if (thrown instanceof TuttiError) throw thrown;
+    if (codeOf(thrown) !== "ENOENT") throw storeFailure(this.#file, "read", thrown);
+    return undefined;
+  }
 }
+
+const isSame = (a: FileMark, b: FileMark): boolean =>
+  a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+
+const isAtRest = ({ ctimeNs }: FileMark): boolean => Date.now() - Number(ctimeNs / 1_000_000n) > AT_REST_MS;
