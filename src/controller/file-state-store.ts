@@ -59,6 +59,8 @@ export class FileStateStore implements StateStore {
   }
 
   async read(): Promise<DesiredState> {
+    // Before the look: what is written while the file is read may have the time of what was read.
+    const lookedAtMs = Date.now();
     const mark = await this.#look();
     if (mark !== undefined && this.#lastRead !== undefined && isSame(mark, this.#lastRead.mark))
       return this.#lastRead.state;
@@ -69,7 +71,7 @@ export class FileStateStore implements StateStore {
       throw damaged(this.#file, `expected revision ${this.#newestSeen} or later, ${found}`);
     }
     this.#newestSeen = state.revision;
-    this.#lastRead = mark !== undefined && isAtRest(mark) ? { mark, state } : undefined;
+    this.#lastRead = mark !== undefined && isAtRest(mark, lookedAtMs) ? { mark, state } : undefined;
     return state;
   }
 
@@ -145,4 +147,5 @@ export class FileStateStore implements StateStore {
 const isSame = (a: FileMark, b: FileMark): boolean =>
   a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 
-const isAtRest = ({ ctimeNs }: FileMark): boolean => Date.now() - Number(ctimeNs / 1_000_000n) > AT_REST_MS;
+const isAtRest = ({ ctimeNs }: FileMark, nowMs: number): boolean =>
+  nowMs - Number(ctimeNs / 1_000_000n) > AT_REST_MS;
