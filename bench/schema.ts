@@ -59,7 +59,7 @@ export const visitSchema = z.object({
   capacityProbes: z.array(probeSchema),
   storyRateRps: amount
     .nullable()
-    .describe("flask-story, first round: the highest rate at which it keeps the limit"),
+    .describe("flask-story: the highest rate at which it keeps the limit, in this round"),
   latencies: z.array(probeSchema).describe("open loop at stated rates"),
   atStoryRate: probeSchema.nullable(),
 });
@@ -87,7 +87,13 @@ export const hopSampleSchema = z.object({
 /** One arrival rate above what the system carries. */
 export const overloadStepSchema = z.object({
   ...countsShape,
-  multiple: amount.describe("of the capacity measured in the same visit"),
+  multiple: amount.describe("of what was carried just before"),
+  carriedRps: amount
+    .nullable()
+    .default(null)
+    .describe(
+      "right answers per second in the closed loop at the level of the capacity, mean of just before and just after; null: not measured",
+    ),
   rateRps: amount.describe("arrivals per second, open loop"),
   answeredRps: amount.describe("right answers per second"),
   goodputRps: amount.describe("right answers per second that came within the limit for the admitted"),
@@ -120,7 +126,7 @@ export const overloadResultSchema = z.object({
   capacityRps: amount.describe("median of the rounds, as are all figures here"),
   rateRps: amount,
   goodputRps: amount,
-  shareOfCapacity: spreadSchema.describe("goodput, taken round by round"),
+  shareOfCapacity: spreadSchema.describe("goodput of what was carried beside it, taken round by round"),
   admittedP50Ms: amount,
   admittedP95Ms: spreadSchema,
   refusedShare: amount.describe("of all requests"),

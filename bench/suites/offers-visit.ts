@@ -9,7 +9,7 @@ import type { OffersPlan } from "./offers-plan.ts";
 const CARRIED_SHARE = 0.9;
 /** Share of failed, degraded or default answers that a level may have and still count. */
 const UNSOUND_SHARE = 0.001;
-const ARRIVALS_WANTED = 200;
+const ARRIVALS_WANTED = 1_000;
 const MAX_CONNECTIONS = 1024;
 
 export interface VisitOptions {
@@ -103,7 +103,7 @@ function openLoop(ratePerSecond: number, seed: number): OpenLoop {
   return { kind: "open", ratePerSecond, seed, maxConnections: MAX_CONNECTIONS };
 }
 
-/** At low rates the window is longer, up to three times: a 95th percentile of thirty answers is one answer's luck. */
+/** At low rates the window is longer, up to three times: a 95th percentile of three hundred answers is one burst's luck. */
 function windowFor(shape: ClosedLoop | OpenLoop, windowMs: number): number {
   if (shape.kind === "closed") return windowMs;
   const wantedMs = (ARRIVALS_WANTED / shape.ratePerSecond) * 1000;

@@ -8,7 +8,7 @@ export interface OverloadPlan {
   readonly admittedLimitMs: number;
   readonly families: readonly Family[];
   readonly rounds: number;
-  /** Arrival rates, as multiples of the capacity measured in the same visit. */
+  /** Arrival rates, as multiples of what was carried just before. */
   readonly multiples: readonly number[];
   /** So many requests can be out at a time; more would only wait in the generator. */
   readonly maxConnections: number;
@@ -19,6 +19,9 @@ export interface OverloadPlan {
   readonly windowMs: number;
   readonly overloadRampMs: number;
   readonly overloadWindowMs: number;
+  /** What the machine carries at the capacity's level is looked at beside each step, after a ramp in which the limit finds back. */
+  readonly carriedRampMs: number;
+  readonly carriedWindowMs: number;
   readonly drainMs: number;
   readonly searchPrecision: number;
   readonly probes: number;
@@ -44,6 +47,8 @@ export function overloadPlan(options: {
     // The limit is found within the ramp: what is measured is the overload that stands.
     overloadRampMs: isQuick ? 1_200 : 2_000,
     overloadWindowMs: isQuick ? 2_000 : 4_000,
+    carriedRampMs: isQuick ? 1_000 : 2_000,
+    carriedWindowMs: isQuick ? 1_000 : 2_000,
     drainMs: 1_500,
     searchPrecision: isQuick ? 1.3 : 1.15,
     probes: isQuick ? 4 : 6,

@@ -15,6 +15,7 @@ const latency = (p95Ms: number) => ({
 
 const step = (multiple: number, fields: Partial<OverloadStep> = {}): OverloadStep => ({
   multiple,
+  carriedRps: null,
   rateRps: 1000 * multiple,
   requests: 2000,
   right: 1000,
@@ -60,6 +61,11 @@ test("shares of capacity are taken round by round, and the refused are no failur
     refusedShare: 0.5,
     failed: 3,
   });
+});
+
+test("what was carried just beside a step is its measure, not what the machine could do at the visit's beginning", () => {
+  const [twice] = summariseOverload([visit(1, [step(2, { carriedRps: 900 })], { capacityRps: 2000 })]);
+  expect(twice).toMatchObject({ capacityRps: 900, shareOfCapacity: { median: 1 } });
 });
 
 test("what must be reached is judged at twice the capacity, and the p95 at every rate", () => {

@@ -18,7 +18,7 @@ function summariseStep(rounds: readonly OverloadVisit[], multiple: number): Over
   const middle = (of: (step: OverloadStep) => number): number => median(found.map(({ step }) => of(step)));
   const ranged = (of: (step: OverloadStep, visit: OverloadVisit) => number) =>
     spread(found.map(({ step, visit }) => of(step, visit)));
-  const shareOfCapacity = ranged((step, visit) => step.goodputRps / visit.capacityRps);
+  const shareOfCapacity = ranged((step, visit) => step.goodputRps / (step.carriedRps ?? visit.capacityRps));
   const admittedP95Ms = ranged(({ admitted }) => admitted.p95Ms);
   const shedShare = ranged(shedShareOf);
   if (!first || !shareOfCapacity || !admittedP95Ms || !shedShare) throw new Error("overload: an empty group");
@@ -28,7 +28,7 @@ function summariseStep(rounds: readonly OverloadVisit[], multiple: number): Over
     system: first.visit.system,
     multiple,
     rounds: found.length,
-    capacityRps: median(found.map(({ visit }) => visit.capacityRps)),
+    capacityRps: median(found.map(({ step, visit }) => step.carriedRps ?? visit.capacityRps)),
     rateRps: middle(({ rateRps }) => rateRps),
     goodputRps: middle(({ goodputRps }) => goodputRps),
     shareOfCapacity,

@@ -9,10 +9,11 @@ import { ensureReference } from "../reference/reference.ts";
 import { type OverloadStep, type OverloadVisit, overloadVisitSchema, type ProbeRecord } from "../schema.ts";
 import { RunningSystem } from "../systems/running-system.ts";
 import { tutti } from "../systems/typescript.ts";
-import { Meter, search } from "./offers-visit.ts";
+import { Meter, search, toProbe } from "./offers-visit.ts";
 import { firstConnections, type OverloadPlan } from "./overload-plan.ts";
 
 const MAX_CONNECTIONS = 1024;
+const SOUND_TRIES = 4;
 
 /** More arrives than can be answered: capacity first, then multiples of it, on one system in one visit. */
 export async function runOverload(options: {
@@ -102,12 +103,34 @@ async function visit(options: {
   );
   if (capacity === undefined) throw new Error(`no level meets the limit of ${limitMs} ms`);
   say(`capacity ${capacity.throughputRps.toFixed(0)}/s with ${capacity.level} connections`);
+  const carried = async (): Promise<number> => {
+    const { carriedRampMs: rampMs, carriedWindowMs: windowMs, drainMs } = plan;
+    const beside = new Meter({
+      plan: { ...plan, rampMs, windowMs, drainMs },
+      system,
+      generator,
+      startConnections,
+    });
+    for (let tries = 0; tries < SOUND_TRIES; tries += 1) {
+      const record = await beside.probe({ kind: "closed", connections: capacity.level });
+      if (toProbe(record).sound) return record.throughputRps;
+    }
+    // Refusals left over from the overload would make it less than it is.
+    throw new Error(
+      `the closed loop with ${capacity.level} connections has refusals ${SOUND_TRIES} times in a row`,
+    );
+  };
   const steps: OverloadStep[] = [];
+  let before = await carried();
   for (const multiple of plan.multiples) {
-    const step = await overload(plan, { system, generator }, multiple, capacity.throughputRps, round);
+    const rateRps = multiple * before;
+    const taken = await overload(plan, { system, generator }, rateRps, round);
+    const after = await carried();
+    const step: OverloadStep = { multiple, carriedRps: (before + after) / 2, rateRps, ...taken };
+    before = after;
     steps.push(step);
     say(
-      `${multiple}x: ${step.goodputRps.toFixed(0)} good answers/s, p95 ${step.admitted.p95Ms.toFixed(0)} ms, ` +
+      `${multiple}x: ${step.goodputRps.toFixed(0)} good answers/s of ${step.carriedRps?.toFixed(0)}, p95 ${step.admitted.p95Ms.toFixed(0)} ms, ` +
         `${step.refused} of ${step.requests} refused, p95 of that ${step.refusals.p95Ms.toFixed(1)} ms`,
     );
   }
@@ -117,11 +140,9 @@ async function visit(options: {
 async function overload(
   plan: OverloadPlan,
   { system, generator }: { readonly system: RunningSystem; readonly generator: GeneratorProcess },
-  multiple: number,
-  capacityRps: number,
+  rateRps: number,
   seed: number,
-): Promise<OverloadStep> {
-  const rateRps = multiple * capacityRps;
+): Promise<Omit<OverloadStep, "multiple" | "carriedRps" | "rateRps">> {
   let cpuAtOpen = 0;
   let cpuSeconds = 0;
   const result: LoadResult = await generator.run(
@@ -139,8 +160,6 @@ async function overload(
   );
   const { requests, right, degraded, fallback, wrong, failed, refused, shed, admitted, refusals } = result;
   return {
-    multiple,
-    rateRps,
     requests,
     right,
     degraded,

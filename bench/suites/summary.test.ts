@@ -126,6 +126,20 @@ test("a system's figures are medians of its rounds, its counts are sums", () => 
   });
 });
 
+test("the story's rate is another in each round, and one row in the table", () => {
+  const [story] = summariseSystems(
+    [
+      visit("flask-story", 1, probe(4, 100, 40), probe(70, 70, 40)),
+      visit("flask-story", 2, probe(4, 100, 40), probe(90, 90, 48)),
+    ],
+    () => "",
+  );
+  expect(story?.latencies).toMatchObject([
+    { rateRps: 50, rounds: 2 },
+    { rateRps: 80, p95Ms: 44, rounds: 2 },
+  ]);
+});
+
 test("ratios are those of pairs of one round", () => {
   const of = (name: string) => ratios.find((ratio) => ratio.name === name);
   expect(of("capacity")).toMatchObject({ against: "flask-story", median: 35, min: 30, max: 40, rounds: 2 });

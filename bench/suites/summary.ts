@@ -43,14 +43,16 @@ export function summariseSystems(
 }
 
 function latenciesByRate(rounds: readonly Visit[]): SystemResult["latencies"] {
-  const probes = rounds.flatMap(({ latencies, atStoryRate }) => [
-    ...latencies,
-    ...(atStoryRate ? [atStoryRate] : []),
-  ]);
-  const byRate = Map.groupBy(probes, ({ level }) => level);
-  return [...byRate]
-    .sort(([a], [b]) => a - b)
-    .map(([rateRps, at]) => {
+  const stated = Map.groupBy(
+    rounds.flatMap(({ latencies }) => latencies),
+    ({ level }) => level,
+  );
+  // Each round has its own: one row for all of them.
+  const atStoryRate = rounds.flatMap(({ atStoryRate: probe }) => probe ?? []);
+  return [...stated.values(), ...(atStoryRate.length === 0 ? [] : [atStoryRate])]
+    .map((at) => ({ rateRps: median(at.map(({ level }) => level)), at }))
+    .sort((a, b) => a.rateRps - b.rateRps)
+    .map(({ rateRps, at }) => {
       const middle = (of: (probe: ProbeRecord) => number): number => median(at.map(of));
       return {
         rateRps,
