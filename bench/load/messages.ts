@@ -19,6 +19,8 @@ export interface OpenLoop {
   readonly seed: number;
   /** Upper bound; connections are opened as they are needed. */
   readonly maxConnections: number;
+  /** The rate grows from nothing during the plan's ramp. Default: it is the whole rate from the start. */
+  readonly rises?: boolean;
 }
 
 export interface LoadPlan {

@@ -147,7 +147,7 @@ async function overload(
   let cpuSeconds = 0;
   const result: LoadResult = await generator.run(
     {
-      shape: { kind: "open", ratePerSecond: rateRps, seed, maxConnections: plan.maxConnections },
+      shape: { kind: "open", ratePerSecond: rateRps, seed, maxConnections: plan.maxConnections, rises: true },
       rampMs: plan.overloadRampMs,
       windowMs: plan.overloadWindowMs,
       drainMs: plan.drainMs,

@@ -30,6 +30,18 @@ test("gaps are exponential with the mean that the rate asks for", () => {
   expect(longerThanMean).toBeCloseTo(Math.exp(-1), 1);
 });
 
+test("a rising rate brings half as many while it rises, a quarter of those in the first half, and all after", () => {
+  const times = poissonSchedule({ ratePerSecond: 10_000, durationMs: 4_000, seed: 5, risingMs: 2_000 });
+  const between = (fromMs: number, toMs: number) =>
+    times.filter((time) => time >= fromMs && time < toMs).length;
+  const expectCount = (count: number, expected: number) =>
+    expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
+  expectCount(between(0, 1_000), 2_500);
+  expectCount(between(1_000, 2_000), 7_500);
+  expectCount(between(2_000, 4_000), 20_000);
+  expect(times.every((time, index) => time >= (times[index - 1] ?? 0))).toBe(true);
+});
+
 test("a rate that is not above zero is refused", () => {
   expect(() => poissonSchedule({ ratePerSecond: 0, durationMs: 1_000, seed: 1 })).toThrow("rate must be > 0");
 });
