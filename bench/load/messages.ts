@@ -19,8 +19,8 @@ export interface OpenLoop {
   readonly seed: number;
   /** Upper bound; connections are opened as they are needed. */
   readonly maxConnections: number;
-  /** The rate grows from nothing during the plan's ramp. Default: it is the whole rate from the start. */
-  readonly rises?: boolean;
+  /** For so much of the plan's ramp the rate grows from nothing. Default 0: it is the whole rate from the start. */
+  readonly risingMs?: number;
 }
 
 export interface LoadPlan {

@@ -21,7 +21,7 @@ export async function runOpenLoop(options: {
     ratePerSecond: shape.ratePerSecond,
     durationMs: plan.rampMs + plan.windowMs,
     seed: shape.seed,
-    risingMs: shape.rises === true ? plan.rampMs : 0,
+    risingMs: shape.risingMs ?? 0,
   });
   const settledFromMs = plan.settleMs === undefined ? Number.POSITIVE_INFINITY : plan.rampMs + plan.settleMs;
   const isCounted = (intendedMs: number): boolean => intendedMs >= plan.rampMs;

@@ -44,7 +44,7 @@ export function overloadPlan(options: {
     warmUpMs: isQuick ? 2_500 : 5_000,
     rampMs: 500,
     windowMs: isQuick ? 1_600 : 2_500,
-    // The rate rises, and the limit is found, within the ramp: what is measured is the overload that stands.
+    // The rate rises in its first half, the limit is found in the second: what is measured is the overload that stands.
     overloadRampMs: isQuick ? 2_000 : 3_000,
     overloadWindowMs: isQuick ? 2_000 : 4_000,
     carriedRampMs: isQuick ? 1_000 : 2_000,

@@ -147,7 +147,13 @@ async function overload(
   let cpuSeconds = 0;
   const result: LoadResult = await generator.run(
     {
-      shape: { kind: "open", ratePerSecond: rateRps, seed, maxConnections: plan.maxConnections, rises: true },
+      shape: {
+        kind: "open",
+        ratePerSecond: rateRps,
+        seed,
+        maxConnections: plan.maxConnections,
+        risingMs: plan.overloadRampMs / 2,
+      },
       rampMs: plan.overloadRampMs,
       windowMs: plan.overloadWindowMs,
       drainMs: plan.drainMs,
