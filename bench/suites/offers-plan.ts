@@ -21,6 +21,8 @@ export interface OffersPlan {
   readonly warmUpMs: number;
   readonly rampMs: number;
   readonly windowMs: number;
+  /** At low rates a window is longer, up to three times, until it has so many arrivals: a 95th percentile of few is one burst's luck. */
+  readonly arrivalsWanted: number;
   readonly drainMs: number;
   readonly searchPrecision: number;
   /** Probes of a system's first search in a case; later rounds begin where it ended. */
@@ -60,6 +62,7 @@ export function offersPlan(options: {
         warmUpMs: 1_000,
         rampMs: 400,
         windowMs: 1_600,
+        arrivalsWanted: 200,
         drainMs: 1_500,
         searchPrecision: 1.4,
         firstProbes: 5,
@@ -76,6 +79,7 @@ export function offersPlan(options: {
         warmUpMs: 4_000,
         rampMs: 500,
         windowMs: 2_000,
+        arrivalsWanted: 1_000,
         drainMs: 1_000,
         searchPrecision: 1.1,
         firstProbes: 6,
@@ -90,6 +94,7 @@ export function offersPlan(options: {
         warmUpMs: 5_000,
         rampMs: 1_000,
         windowMs: 4_000,
+        arrivalsWanted: 1_000,
         drainMs: 3_000,
         searchPrecision: 1.1,
         firstProbes: 10,

@@ -9,7 +9,6 @@ import type { OffersPlan } from "./offers-plan.ts";
 const CARRIED_SHARE = 0.9;
 /** Share of failed, degraded or default answers that a level may have and still count. */
 const UNSOUND_SHARE = 0.001;
-const ARRIVALS_WANTED = 1_000;
 const MAX_CONNECTIONS = 1024;
 
 export interface VisitOptions {
@@ -103,15 +102,18 @@ function openLoop(ratePerSecond: number, seed: number): OpenLoop {
   return { kind: "open", ratePerSecond, seed, maxConnections: MAX_CONNECTIONS };
 }
 
-/** At low rates the window is longer, up to three times: a 95th percentile of three hundred answers is one burst's luck. */
-function windowFor(shape: ClosedLoop | OpenLoop, windowMs: number): number {
+function windowFor(shape: ClosedLoop | OpenLoop, { windowMs, arrivalsWanted = 0 }: MeterPlan): number {
   if (shape.kind === "closed") return windowMs;
-  const wantedMs = (ARRIVALS_WANTED / shape.ratePerSecond) * 1000;
+  const wantedMs = (arrivalsWanted / shape.ratePerSecond) * 1000;
   return Math.round(Math.min(3 * windowMs, Math.max(windowMs, wantedMs)));
 }
 
+/** Without `arrivalsWanted` all windows are equally long. */
+type MeterPlan = Pick<OffersPlan, "warmUpMs" | "rampMs" | "windowMs" | "drainMs"> &
+  Partial<Pick<OffersPlan, "arrivalsWanted">>;
+
 export interface MeterOptions {
-  readonly plan: Pick<OffersPlan, "warmUpMs" | "rampMs" | "windowMs" | "drainMs">;
+  readonly plan: MeterPlan;
   readonly system: RunningSystem;
   readonly generator: GeneratorProcess;
   readonly startConnections: number;
@@ -144,7 +146,7 @@ export class Meter {
   async probe(shape: ClosedLoop | OpenLoop): Promise<ProbeRecord> {
     const { plan, generator, system } = this.#options;
     const { rampMs, drainMs } = plan;
-    const windowMs = windowFor(shape, plan.windowMs);
+    const windowMs = windowFor(shape, plan);
     let cpuAtOpen = 0;
     let cpuSeconds = 0;
     const result = await generator.run({ shape, rampMs, windowMs, drainMs }, (edge) => {
