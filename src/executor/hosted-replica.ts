@@ -36,7 +36,8 @@ export interface HostedReplica {
   readonly gracefulShutdownMs: number;
   /** Calls accepted and not yet replied to. */
   readonly ongoing: number;
-  accept(call: IncomingCall, from: StreamSink, part: number): void;
+  /** @param nowMs when it came. Default now. */
+  accept(call: IncomingCall, from: StreamSink, part: number, nowMs?: number): void;
   /** The caller gave the call up: it must not start if it has not. */
   cancel(id: number, from: ReplySink): void;
   /**

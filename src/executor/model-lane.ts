@@ -4,10 +4,13 @@ import { LaneHistory } from "../observe/lane-history.ts";
 import { MergeMemo } from "../onnx/merge-memo.ts";
 import { type BusyFraction, idleSince, learnBusy } from "../policy/busy-fraction.ts";
 import { learnPace, steadyPace } from "../policy/lane-pace.ts";
+import type { IncomingCall } from "../wire/messages.ts";
 import type { DecisionLog } from "./batch-decisions.ts";
 import { isBefore, type QueuedItem } from "./batch-queue.ts";
 import type { FreeSlot } from "./batcher.ts";
 import { BusyTime } from "./busy-time.ts";
+import type { ReplySink } from "./hosted-replica.ts";
+import type { LaneArrival } from "./lane-item.ts";
 import type { ModelBatch, ModelReplica, ReplicaLane } from "./model-replica.ts";
 
 export interface ModelLaneOptions {
@@ -44,6 +47,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
   #isAwake = false;
   #cancelTimer: CancelTimer | undefined;
   #lastRan: ModelReplica[] = [];
+  #arrival: LaneArrival | undefined;
   readonly #pace = steadyPace();
   #allAreNewsUntilMs = 0;
   readonly #busy: BusyFraction;
@@ -82,6 +86,13 @@ export class ModelLane implements ReplicaLane, FreeSlot {
 
   busyMs(nowMs: number): number {
     return this.#awake.totalMs(nowMs);
+  }
+
+  arrivalOf(call: IncomingCall, from: ReplySink, nowMs: number): LaneArrival {
+    const last = this.#arrival;
+    if (last?.call === call && last.from === from && last.queuedAtMs === nowMs) return last;
+    this.#arrival = { call, from, queuedAtMs: nowMs, busyBeforeMs: this.busyMs(nowMs) };
+    return this.#arrival;
   }
 
   get isRunning(): boolean {
@@ -126,6 +137,7 @@ export class ModelLane implements ReplicaLane, FreeSlot {
     this.#isAwake = false;
     this.#awake.end(this.clock.now());
     this.merges.clear();
+    this.#arrival = undefined;
   }
 
   /**

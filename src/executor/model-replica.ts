@@ -14,6 +14,7 @@ import { announceSuspects, flushSuspects, type OnLost, type QueuedItem } from ".
 import { type Batch, Batcher, type FreeSlot, type NextBatch } from "./batcher.ts";
 import type { ModelSpecToHost } from "./control-messages.ts";
 import type { HostedReplica, ReplySink } from "./hosted-replica.ts";
+import { type LaneArrival, LaneItem } from "./lane-item.ts";
 
 /** Results up to this size travel to each caller's process as one whole batch; larger ones are cut for each call. */
 const SHARED_RESULT_BYTES_A_ROW = 256;
@@ -29,6 +30,8 @@ export interface ReplicaLane {
   wake(): void;
   /** For how long it has run batches in all, and what is done between them. */
   busyMs(nowMs: number): number;
+  /** The same for all parts of a call that come at one moment. */
+  arrivalOf(call: IncomingCall, from: ReplySink, nowMs: number): LaneArrival;
   /** Shared by all replicas of the lane, which get the same batches one after the other. */
   readonly merges: MergeMemo;
   /** Remembers what ran, and who waited for it. */
@@ -103,7 +106,7 @@ export class ModelReplica implements HostedReplica {
     return [this.#batcher.status(this.target)];
   }
 
-  accept(call: IncomingCall, from: ReplySink, part: number): void {
+  accept(call: IncomingCall, from: ReplySink, part: number, nowMs = this.#lane.clock.now()): void {
     const refuse = (error: TuttiError) => from.reply(call.id, { ok: false, error }, NO_STATS, part);
     if (this.#closed)
       return refuse(new TuttiError("Draining", `${this.deployment} is stopping`, { started: "no" }));
@@ -111,26 +114,16 @@ export class ModelReplica implements HostedReplica {
       const message = `${this.deployment} has no method ${call.method}; a model has predict(inputs)`;
       return refuse(new TuttiError("NotFound", message, { started: "no" }));
     }
-    const nowMs = this.#lane.clock.now();
     if (call.deadlineAtMs <= nowMs) {
       this.#lane.counters.count("door", "expired");
       return refuse(new TuttiError("DeadlineExceeded", "the deadline passed on the way", { started: "no" }));
     }
     try {
       // What is given was decoded from bytes: `checkInputs` is what makes the type true.
-      const { inputs, rows } = checkInputs(this.#session.metadata, call.args[0] as Tensor | TensorMap);
-      const { deadlineAtMs } = call;
-      const item = {
-        call,
-        part,
-        from,
-        input: inputs,
-        rows,
-        deadlineAtMs,
-        queuedAtMs: nowMs,
-        busyBeforeMs: this.#lane.busyMs(nowMs),
-      };
-      if (!this.#batcher.push(item)) {
+      const given = call.args[0] as Tensor | TensorMap;
+      const { inputs, rows } = checkInputs(this.#session.metadata, given, this.#lane.merges);
+      const arrival = this.#lane.arrivalOf(call, from, nowMs);
+      if (!this.#batcher.push(new LaneItem(arrival, part, inputs, rows))) {
         this.#lane.counters.count("door", "refused");
         const message = `${this.deployment} has ${this.#batcher.length} calls waiting, as many as it may`;
         return refuse(new TuttiError("Overloaded", message, { started: "no", retryAfterSeconds: 1 }));
@@ -207,12 +200,14 @@ export class ModelReplica implements HostedReplica {
     const runUs = (this.#lane.clock.now() - startedAtMs) * 1000;
     this.#batcher.learn(rows, runUs);
     let firstRow = 0;
+    // Whole numbers: V8 keeps those in the object itself, and every other in one of its own.
+    const ranUs = Math.round(runUs);
     for (const { call, part, from, rows: itemRows, queuedAtMs, busyBeforeMs } of items) {
       const stats = {
-        queueUs: (startedAtMs - queuedAtMs) * 1000,
-        runUs,
+        queueUs: Math.round((startedAtMs - queuedAtMs) * 1000),
+        runUs: ranUs,
         batchItems: items.length,
-        laneUs: (busyMs - busyBeforeMs) * 1000,
+        laneUs: Math.round((busyMs - busyBeforeMs) * 1000),
       };
       if (rowBytes <= SHARED_RESULT_BYTES_A_ROW) {
         from.replyRows(call.id, outputs, firstRow, itemRows, stats, part);

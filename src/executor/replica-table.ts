@@ -55,13 +55,16 @@ export class ReplicaTable {
 
   accept(call: IncomingCall, from: StreamSink): void {
     const { targets } = call;
-    if (targets === undefined) return this.#acceptOne(call, call.target, from, 0);
-    for (let part = 0; part < targets.length; part++) this.#acceptOne(call, targets[part]!, from, part);
+    const nowMs = this.#lane.clock.now();
+    if (targets === undefined) return this.#acceptOne(call, call.target, from, 0, nowMs);
+    for (let part = 0; part < targets.length; part++) {
+      this.#acceptOne(call, targets[part]!, from, part, nowMs);
+    }
   }
 
-  #acceptOne(call: IncomingCall, target: number, from: StreamSink, part: number): void {
+  #acceptOne(call: IncomingCall, target: number, from: StreamSink, part: number, nowMs: number): void {
     const replica = this.#replicas.get(target);
-    if (replica !== undefined && !this.#draining) return replica.accept(call, from, part);
+    if (replica !== undefined && !this.#draining) return replica.accept(call, from, part, nowMs);
     const error = this.#draining
       ? new TuttiError("Draining", "this executor is stopping", { started: "no" })
       : new TuttiError("Unavailable", `replica ${target} is not hosted here`, { started: "no" });

@@ -16,14 +16,27 @@ const mismatch = (metadata: ModelMetadata, input: string, message: string): Tutt
 
 const names = (specs: readonly TensorSpec[]): string => specs.map(({ name }) => name).join(", ");
 
+/** Makes of a bare tensor what it stands for. */
+export interface NamedInputs {
+  /** `{ [name]: tensor }`, which may be shared: nobody changes it. */
+  named(name: string, tensor: Tensor): TensorMap;
+}
+
+const ONE_BY_ONE: NamedInputs = { named: (name, tensor) => ({ [name]: tensor }) };
+
 /**
  * O5. Whatever passes here has the names, types and ranks that the model declares, the sizes of its fixed axes, and one
  *     number of rows across all batched inputs. It runs once for each call, not for each row.
  *
  * @param given a map by input name, or a bare tensor for a model with one input.
+ * @param inputNames remembers the maps that it makes of bare tensors. Default: a new one each time.
  * @throws TuttiError `TensorMismatch` naming model, input, what is expected and what came.
  */
-export function checkInputs(metadata: ModelMetadata, given: Tensor | TensorMap): CheckedInputs {
+export function checkInputs(
+  metadata: ModelMetadata,
+  given: Tensor | TensorMap,
+  inputNames: NamedInputs = ONE_BY_ONE,
+): CheckedInputs {
   const specs = metadata.inputs;
   const only = specs.length === 1 ? specs[0] : undefined;
   if (given instanceof Tensor) {
@@ -34,7 +47,7 @@ export function checkInputs(metadata: ModelMetadata, given: Tensor | TensorMap):
         `expected ${specs.length} inputs by name (${names(specs)}), got one tensor`,
       );
     }
-    return { inputs: { [only.name]: given }, rows: checkTensor(metadata, only, given) };
+    return { inputs: inputNames.named(only.name, given), rows: checkTensor(metadata, only, given) };
   }
   if (typeof given !== "object" || given === null) {
     throw mismatch(

@@ -1,6 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Suspicion } from "../policy/suspicion.ts";
-import type { CallStats, CreditGrant, Hello, LoadReport, Withdrawal } from "./messages.ts";
+import type { CreditGrant, Hello, LoadReport, Withdrawal } from "./messages.ts";
 import {
   alignUp8,
   CALL_BYTES,
@@ -16,13 +16,11 @@ import {
   PAYLOAD_ENTRY_BYTES,
   PROTOCOL_VERSION,
   REPLIES_HEADER_BYTES,
-  REPLY_BYTES,
-  ReplyFlag,
-  type ReplyStatus,
   SUSPICION_SHIFT,
   WITHDRAWAL_BYTES,
   WithdrawalFlag,
 } from "./protocol.ts";
+import { type ReplyTable, toU32 } from "./reply-table.ts";
 import { type EncodedValue, encodeValue } from "./value-codec.ts";
 
 /** What the encoder needs to know of a call; `payload` is an index into the frame's payloads. */
@@ -40,17 +38,6 @@ export interface CallEntry {
   readonly suspicion?: Suspicion | undefined;
   readonly takesStream?: boolean;
   readonly payload: number;
-}
-
-export interface ReplyEntry {
-  readonly id: number;
-  readonly part: number;
-  readonly status: (typeof ReplyStatus)[keyof typeof ReplyStatus];
-  readonly stats: CallStats;
-  /** Index into the frame's payloads. */
-  readonly payload: number;
-  readonly firstRow: number;
-  readonly rows: number;
 }
 
 export function encodeHello(hello: Hello, version = PROTOCOL_VERSION): Buffer {
@@ -137,12 +124,12 @@ export function encodeCalls(
 
 /** Replies of one tick; the results of one batch are one payload, of which each reply names its rows. */
 export function encodeReplies(
-  replies: readonly ReplyEntry[],
+  replies: ReplyTable,
   payloads: readonly EncodedValue[],
   load: LoadReport,
 ): Buffer {
   const repliesAt = FRAME_HEADER_BYTES + REPLIES_HEADER_BYTES;
-  const tableAt = repliesAt + replies.length * REPLY_BYTES;
+  const tableAt = repliesAt + replies.bytes;
   const costsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
   const payloadsAt = costsAt + load.costs.length * COST_BYTES;
   const frame = allocate(payloadsAt, payloads);
@@ -153,23 +140,8 @@ export function encodeReplies(
   frame.writeUInt32LE(toU32(load.queuedItems), 20);
   frame.writeUInt32LE(costsAt, 24);
   frame.writeUInt32LE(toU32(load.busyFraction * 1000), 28);
-  let at = repliesAt;
-  for (let i = 0; i < replies.length; i++, at += REPLY_BYTES) {
-    const { id, part, stats, status, payload, firstRow, rows } = replies[i]!;
-    frame.writeUInt32LE(id, at);
-    frame.writeUInt32LE(payload, at + 4);
-    frame.writeUInt32LE(toU32(stats.queueUs), at + 8);
-    frame.writeUInt32LE(toU32(stats.runUs), at + 12);
-    frame.writeUInt16LE(Math.min(stats.batchItems, 0xffff), at + 16);
-    frame[at + 18] = status;
-    frame[at + 19] = part;
-    frame.writeUInt32LE(firstRow, at + 20);
-    frame.writeUInt32LE(rows, at + 24);
-    frame.writeUInt32LE(toU32(stats.waitedUs ?? 0), at + 28);
-    frame.writeUInt32LE(toU32(stats.laneUs ?? stats.queueUs), at + 32);
-    frame.writeUInt32LE(stats.degraded === true ? ReplyFlag.degraded : 0, at + 36);
-  }
-  at = costsAt;
+  replies.writeTo(frame, repliesAt);
+  let at = costsAt;
   for (const cost of load.costs) {
     frame.writeUInt32LE(cost.target, at);
     frame.writeFloatLE(cost.fixedUs, at + 4);
@@ -279,5 +251,3 @@ function remainingUs(deadlineAtMs: number, nowMs: number): number {
   if (deadlineAtMs === Number.POSITIVE_INFINITY) return NO_DEADLINE_US;
   return Math.min(NO_DEADLINE_US - 1, Math.max(0, Math.round((deadlineAtMs - nowMs) * 1000)));
 }
-
-const toU32 = (value: number): number => Math.min(0xffff_ffff, Math.max(0, Math.round(value)));

@@ -1,8 +1,9 @@
 import type { Clock } from "../clock/clock.ts";
 import { TuttiError, toWireError } from "../errors/tutti-error.ts";
-import { encodeReplies, type ReplyEntry } from "./encode-frame.ts";
+import { encodeReplies } from "./encode-frame.ts";
 import type { CallOutcome, CallStats, LoadReport } from "./messages.ts";
 import { PAYLOAD_ENTRY_BYTES, REPLY_BYTES, ReplyStatus, type WireLimits } from "./protocol.ts";
+import { type ReplyEntry, ReplyTable } from "./reply-table.ts";
 import type { TensorMap } from "./tensor.ts";
 import { type EncodedValue, encodeValue } from "./value-codec.ts";
 
@@ -24,7 +25,7 @@ export class OutgoingReplies {
   readonly #limits: WireLimits;
   readonly #clock: Clock;
   readonly #sendNow: () => void;
-  #entries: ReplyEntry[] = [];
+  readonly #entries = new ReplyTable();
   readonly #payloads: EncodedValue[] = [];
   #payloadOfRows = new Map<TensorMap, number>();
   #bytes = 0;
@@ -55,7 +56,7 @@ export class OutgoingReplies {
   add(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {
     const { status, encoded } = this.#encodeOutcome(outcome);
     const payload = this.#addPayload(encoded);
-    this.#add({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
+    this.#add(id, part, status, stats, payload, 0, 0);
   }
 
   addRows(
@@ -71,17 +72,17 @@ export class OutgoingReplies {
       const { status, encoded } = this.#encodeOutcome({ ok: true, value: tensors });
       payload = this.#addPayload(encoded);
       if (status === ReplyStatus.error) {
-        return this.#add({ id, part, status, stats, payload, firstRow: 0, rows: 0 });
+        return this.#add(id, part, status, stats, payload, 0, 0);
       }
       this.#payloadOfRows.set(tensors, payload);
     }
-    this.#add({ id, part, status: ReplyStatus.rows, stats, payload, firstRow, rows });
+    this.#add(id, part, ReplyStatus.rows, stats, payload, firstRow, rows);
   }
 
   /** One frame with all that is here, which is then empty. */
   take(load: LoadReport): Buffer {
     const frame = this.#encode(load);
-    this.#entries = [];
+    this.#entries.clear();
     this.#payloads.length = 0;
     this.#payloadOfRows = new Map();
     this.#bytes = 0;
@@ -94,9 +95,17 @@ export class OutgoingReplies {
     return this.#payloads.push(encoded) - 1;
   }
 
-  #add(entry: ReplyEntry): void {
+  #add(
+    id: number,
+    part: number,
+    status: ReplyEntry["status"],
+    stats: CallStats,
+    payload: number,
+    firstRow: number,
+    rows: number,
+  ): void {
     if (this.isEmpty) this.#firstAtMs = this.#clock.now();
-    this.#entries.push(entry);
+    this.#entries.add(id, part, status, stats, payload, firstRow, rows);
     this.#bytes += ENTRY_BYTES;
   }
 
@@ -122,9 +131,8 @@ export class OutgoingReplies {
     } catch (thrown) {
       // Payloads are written now, not when given: one whose memory was given away since (transferred) fails here.
       const error = TuttiError.from(thrown, "NotSerialisable");
-      const failed = { status: ReplyStatus.error, payload: 0, firstRow: 0, rows: 0 };
-      const entries = this.#entries.map((entry) => ({ ...entry, ...failed }));
-      return encodeReplies(entries, [encodeError(error, this.#limits.maxFrameBytes / 2)], load);
+      this.#entries.failAll();
+      return encodeReplies(this.#entries, [encodeError(error, this.#limits.maxFrameBytes / 2)], load);
     }
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "../../src/wire/encode-frame.ts";
 import { NO_STATS } from "../../src/wire/messages.ts";
 import { PROTOCOL_VERSION, ReplyStatus } from "../../src/wire/protocol.ts";
+import { ReplyTable } from "../../src/wire/reply-table.ts";
 import { Tensor } from "../../src/wire/tensor.ts";
 import { encodeArguments, encodeValue } from "../../src/wire/value-codec.ts";
 
@@ -76,13 +77,13 @@ export function validFrames(): Buffer[] {
       ],
       0,
     ),
-    encodeReplies(rows, [encodeValue({ floats, strings })], LOAD),
+    encodeReplies(ReplyTable.of(rows), [encodeValue({ floats, strings })], LOAD),
     encodeReplies(
-      [
+      ReplyTable.of([
         { ...reply, status: ReplyStatus.value },
         { ...reply, status: ReplyStatus.error, payload: 1 },
         { ...reply, status: ReplyStatus.value, payload: 2 },
-      ],
+      ]),
       [encodeValue(structured), encodeValue(error), encodeValue(strings)],
       LOAD,
     ),
