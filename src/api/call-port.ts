@@ -44,8 +44,12 @@ export interface OutgoingFanout extends RequestScope {
   readonly hedge: boolean;
   /** Called exactly once for each member (D1), or `onRows` in its place; never from inside `dispatchMany`. */
   onEnd(member: number, outcome: CallOutcome, stats: CallStats, place?: CallPlace): void;
-  /** The member's value is some rows of a result that others share: nothing is cut out until it is wanted. */
-  onRows(member: number, rows: RowsOfResult, stats: CallStats, place?: CallPlace): void;
+  /**
+   * The member's value is some rows of a result that others share: nothing is cut out until it is wanted.
+   *
+   * @param nowMs when it came. Default now.
+   */
+  onRows(member: number, rows: RowsOfResult, stats: CallStats, place?: CallPlace, nowMs?: number): void;
 }
 
 export interface PendingCall {

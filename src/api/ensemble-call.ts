@@ -128,15 +128,21 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     } catch (thrown) {
       return this.#missing(index, "failed", TuttiError.from(thrown), stats, place);
     }
-    this.#answered(index, value, stats, place);
+    this.#answered(index, value, stats, place, this.#clock.now());
   }
 
   /** One number out of a shared result is read where it is; anything else is cut out first. */
-  onRows(member: number, rows: RowsOfResult, stats: CallStats, place?: CallPlace): void {
+  onRows(
+    member: number,
+    rows: RowsOfResult,
+    stats: CallStats,
+    place?: CallPlace,
+    nowMs = this.#clock.now(),
+  ): void {
     const index = this.#asked.members[member]!;
     if (this.#reports[index] !== undefined) return;
     const value = this.#plan.options.selectNumber?.(rows);
-    if (value !== undefined) return this.#answered(index, value as V, stats, place);
+    if (value !== undefined) return this.#answered(index, value as V, stats, place, nowMs);
     const { tensors, firstRow, rows: count } = rows;
     this.onEnd(member, { ok: true, value: sliceRows(tensors, firstRow, count) }, stats, place);
   }
@@ -153,7 +159,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     this.result.then(stop, stop);
   }
 
-  #answered(index: number, value: V, stats: CallStats, place: CallPlace | undefined): void {
+  #answered(index: number, value: V, stats: CallStats, place: CallPlace | undefined, nowMs: number): void {
     const { combine, rules } = this.#plan.options;
     let refusal: string | undefined;
     try {
@@ -169,7 +175,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
       value,
       weight: rules.weights[index]!,
     };
-    this.#report(index, "ok", value, stats, place);
+    this.#report(index, "ok", value, stats, place, nowMs);
     if (stats.degraded === true) this.#isMemberDegraded = true;
     tallyEnd(this.#tally, rules, index, true);
     this.#decide();
@@ -202,6 +208,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
     output: unknown,
     stats: CallStats,
     place: CallPlace | undefined,
+    nowMs = this.#clock.now(),
   ): void {
     const { deployment, version } = this.#plan.targets[index]!;
     this.#reports[index] = {
@@ -209,7 +216,7 @@ export class EnsembleCall<V, R> implements OutgoingFanout, PendingCall {
       status,
       code: this.#errors[index]?.code,
       output,
-      latencyMs: this.#clock.now() - this.#startedAtMs,
+      latencyMs: nowMs - this.#startedAtMs,
       routedMs: routedMs(place, this.#startedAtMs),
       queueMs: stats.queueUs / 1000,
       laneMs: (stats.laneUs ?? stats.queueUs) / 1000,

@@ -219,7 +219,7 @@ export class ReplicaSet {
     if (at < 0) return this.#best(candidates, nowMs, random);
     const home = candidates[at]!;
     const count = candidates.length;
-    const other = candidates[(at + 1 + Math.floor(random() * (count - 1))) % count]!;
+    const other = candidates[count === 2 ? 1 - at : (at + 1 + Math.floor(random() * (count - 1))) % count]!;
     const homeUs = predictedFinishUs(loadOf(home, nowMs));
     const otherUs = predictedFinishUs(loadOf(other, nowMs));
     const gathering = gather(homeUs, otherUs, nowMs >= this.#moves.nextAtMs);
@@ -288,6 +288,7 @@ export class ReplicaSet {
    *
    * @param isLate another attempt had answered before: how long this one took says something of its replica, and nothing of
    *   how long calls take. Else a replica that is late would soon make it usual, and no call of it would get a second attempt.
+   * @param nowMs when its end came.
    */
   learn(
     replica: RoutedReplica,
@@ -295,8 +296,8 @@ export class ReplicaSet {
     predictedUs: number,
     outcome: CallOutcome | undefined,
     isLate: boolean,
+    nowMs = this.#clock.now(),
   ): void {
-    const nowMs = this.#clock.now();
     const { health, lane } = replica;
     const wasProbe = health.ejection.isProbing;
     if (outcome?.ok === true) {

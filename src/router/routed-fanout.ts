@@ -161,8 +161,9 @@ class LanePart extends OutAttempt implements FanoutRequest {
 
   add(member: number, set: ReplicaSet, replica: RoutedReplica, nowMs: number): void {
     const load = loadOf(replica, nowMs);
-    const costUs = addedWorkUs(load);
-    const predictedUs = load.laneBacklogUs + costUs;
+    // Whole numbers are kept in the object itself, others in one of their own.
+    const costUs = Math.round(addedWorkUs(load));
+    const predictedUs = Math.round(load.laneBacklogUs + costUs);
     set.began(true);
     replica.sent(costUs, nowMs);
     if (this.#fanout.call.hedge) {
@@ -181,10 +182,10 @@ class LanePart extends OutAttempt implements FanoutRequest {
     this.link.cancel(this.#id);
   }
 
-  onRows(part: number, rows: RowsOfResult, stats: CallStats): void {
-    const { member, replica, race } = this.#release(part, ANSWERED);
+  onRows(part: number, rows: RowsOfResult, stats: CallStats, nowMs: number): void {
+    const { member, replica, race } = this.#release(part, ANSWERED, nowMs);
     if (race !== undefined && !race.firstAnswered()) return;
-    this.#fanout.call.onRows(member, rows, stats, race?.placeOf("first", replica) ?? replica);
+    this.#fanout.call.onRows(member, rows, stats, race?.placeOf("first", replica) ?? replica, nowMs);
   }
 
   onPart(part: number, outcome: CallOutcome, stats: CallStats): void {
@@ -288,12 +289,12 @@ class LanePart extends OutAttempt implements FanoutRequest {
     this.link.withdraw({ ...withdrawal, abort: false });
   }
 
-  #release(part: number, outcome: CallOutcome): PartMember {
+  #release(part: number, outcome: CallOutcome, nowMs?: number): PartMember {
     const ended = this.#members[part]!;
     ended.hasEnded = true;
     ended.replica.ended(ended.costUs);
     const isLate = ended.race?.isDecided === true;
-    ended.set.learn(ended.replica, this.#sentAtMs, ended.predictedUs, outcome, isLate);
+    ended.set.learn(ended.replica, this.#sentAtMs, ended.predictedUs, outcome, isLate, nowMs);
     ended.set.ended();
     return ended;
   }

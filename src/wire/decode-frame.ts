@@ -91,22 +91,30 @@ function decodeHello(frame: Buffer, limits: WireLimits): Message {
   return { type: "hello", version: frame.readUInt16LE(6), hello: { name: value.name, token: value.token } };
 }
 
+/**
+ * V8 makes single loads of what is read through a view, and four and a check of `readUInt32LE`: with a reply for each member
+ * of each ensemble that shows.
+ */
+const viewOf = (frame: Buffer): DataView => new DataView(frame.buffer, frame.byteOffset, frame.length);
+
 /** Where the payloads lie; checked as a whole, decoded one by one when first asked for. */
 class PayloadTable {
   readonly #frame: Buffer;
+  readonly #view: DataView;
   readonly #at: number;
   readonly #count: number;
   readonly #decoded: unknown[] = [];
 
-  constructor(frame: Buffer, at: number, count: number) {
+  constructor(frame: Buffer, view: DataView, at: number, count: number) {
     this.#frame = frame;
+    this.#view = view;
     this.#at = at;
     this.#count = count;
     // Payloads that overlapped would be decoded once each: a small frame could ask for any amount of memory.
     let free = at + count * PAYLOAD_ENTRY_BYTES;
     for (let i = 0, entryAt = at; i < count; i++, entryAt += PAYLOAD_ENTRY_BYTES) {
-      const offset = frame.readUInt32LE(entryAt);
-      const size = frame.readUInt32LE(entryAt + 4);
+      const offset = view.getUint32(entryAt, true);
+      const size = view.getUint32(entryAt + 4, true);
       if (offset % 8 !== 0 || offset < free || size > frame.length - offset) {
         throw bad(
           `a payload of ${size} bytes at ${offset} overlaps or lies outside of its ${frame.length} bytes`,
@@ -117,7 +125,7 @@ class PayloadTable {
   }
 
   bytesOf(index: number): number {
-    return this.#frame.readUInt32LE(this.#at + index * PAYLOAD_ENTRY_BYTES + 4);
+    return this.#view.getUint32(this.#at + index * PAYLOAD_ENTRY_BYTES + 4, true);
   }
 
   read(
@@ -129,8 +137,8 @@ class PayloadTable {
     // A shared argument is decoded once too: all calls that name it see the same object.
     if (this.#decoded[index] !== undefined) return this.#decoded[index];
     const entryAt = this.#at + index * PAYLOAD_ENTRY_BYTES;
-    const offset = this.#frame.readUInt32LE(entryAt);
-    const size = this.#frame.readUInt32LE(entryAt + 4);
+    const offset = this.#view.getUint32(entryAt, true);
+    const size = this.#view.getUint32(entryAt + 4, true);
     const value = decode(this.#frame[entryAt + 8]!, this.#frame.subarray(offset, offset + size), maxDepth);
     this.#decoded[index] = value;
     return value;
@@ -140,35 +148,36 @@ class PayloadTable {
 function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): IncomingCall[] {
   const callsAt = FRAME_HEADER_BYTES + CALLS_HEADER_BYTES;
   if (frame.length < callsAt) throw bad("truncated");
-  const count = frame.readUInt32LE(8);
-  const payloadCount = frame.readUInt32LE(12);
+  const view = viewOf(frame);
+  const count = view.getUint32(8, true);
+  const payloadCount = view.getUint32(12, true);
   if (count > limits.maxFrameEntries || payloadCount > limits.maxFrameEntries)
     throw bad(`${count} calls in one frame`);
   const tableAt = callsAt + count * CALL_BYTES;
   const targetsAt = tableAt + payloadCount * PAYLOAD_ENTRY_BYTES;
-  const targetCount = frame.readUInt32LE(20);
-  const stringsAt = frame.readUInt32LE(16);
+  const targetCount = view.getUint32(20, true);
+  const stringsAt = view.getUint32(16, true);
   if (stringsAt !== targetsAt + targetCount * 4 || stringsAt > frame.length) throw bad("truncated");
-  const strings = decodeStrings(frame, stringsAt, frame.readUInt16LE(6));
-  const payloads = new PayloadTable(frame, tableAt, payloadCount);
+  const strings = decodeStrings(frame, stringsAt, view.getUint16(6, true));
+  const payloads = new PayloadTable(frame, view, tableAt, payloadCount);
   const calls = new Array<IncomingCall>(count);
   // Every target in the table is one call's: targets named twice would make a small frame a large amount of work.
   let targetsLeft = targetCount;
   for (let i = 0, at = callsAt; i < count; i++, at += CALL_BYTES) {
-    const remainingUs = frame.readUInt32LE(at + 8);
-    const method = strings[frame.readUInt16LE(at + 16)];
-    const requestId = strings[frame.readUInt16LE(at + 18)];
+    const remainingUs = view.getUint32(at + 8, true);
+    const method = strings[view.getUint16(at + 16, true)];
+    const requestId = strings[view.getUint16(at + 18, true)];
     if (method === undefined || requestId === undefined) throw bad("a call names a string that is not there");
-    const parts = frame.readUInt16LE(at + 22);
+    const parts = view.getUint16(at + 22, true);
     targetsLeft -= parts;
     if (targetsLeft < 0) throw bad("a call fans out to targets that are not there");
     const flags = frame[at + 21]!;
     if (parts > 0 && (flags & CallFlag.takesStream) !== 0) throw bad("a call that fans out takes a stream");
-    const target = frame.readUInt32LE(at + 4);
+    const target = view.getUint32(at + 4, true);
     calls[i] = {
-      id: frame.readUInt32LE(at),
+      id: view.getUint32(at, true),
       target,
-      targets: parts === 0 ? undefined : decodeTargets(frame, targetsAt, target, parts, targetCount),
+      targets: parts === 0 ? undefined : decodeTargets(view, targetsAt, target, parts, targetCount),
       method,
       requestId,
       deadlineAtMs: remainingUs === NO_DEADLINE_US ? Number.POSITIVE_INFINITY : nowMs + remainingUs / 1000,
@@ -178,7 +187,7 @@ function decodeCalls(frame: Buffer, limits: WireLimits, nowMs: number): Incoming
       suspicion: toSuspicion(flags >> SUSPICION_SHIFT),
       takesStream: (flags & CallFlag.takesStream) !== 0,
       args: payloads.read(
-        frame.readUInt32LE(at + 12),
+        view.getUint32(at + 12, true),
         decodeArguments,
         limits.maxDepth,
       ) as readonly unknown[],
@@ -192,11 +201,11 @@ function toSuspicion(bits: number): Suspicion {
   throw bad(`suspicion ${bits}`);
 }
 
-function decodeTargets(frame: Buffer, at: number, first: number, parts: number, count: number): number[] {
+function decodeTargets(view: DataView, at: number, first: number, parts: number, count: number): number[] {
   if (parts > MAX_PARTS || first + parts > count)
     throw bad(`a call fans out to ${parts} targets from ${first} on`);
   const targets = new Array<number>(parts);
-  for (let i = 0; i < parts; i++) targets[i] = frame.readUInt32LE(at + (first + i) * 4);
+  for (let i = 0; i < parts; i++) targets[i] = view.getUint32(at + (first + i) * 4, true);
   return targets;
 }
 
@@ -239,8 +248,7 @@ function decodeStrings(frame: Buffer, start: number, count: number): string[] {
 function decodeReplies(frame: Buffer, limits: WireLimits): Message {
   const repliesAt = FRAME_HEADER_BYTES + REPLIES_HEADER_BYTES;
   if (frame.length < repliesAt) throw bad("truncated");
-  // Of a view V8 makes single loads, of `readUInt32LE` four and a check: with a reply for each member of each ensemble it shows.
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const view = viewOf(frame);
   const count = view.getUint32(8, true);
   const payloadCount = view.getUint32(12, true);
   const costCount = view.getUint16(6, true);
@@ -254,7 +262,7 @@ function decodeReplies(frame: Buffer, limits: WireLimits): Message {
   ) {
     throw bad("truncated");
   }
-  const payloads = new PayloadTable(frame, tableAt, payloadCount);
+  const payloads = new PayloadTable(frame, view, tableAt, payloadCount);
   // An honest sender's rows do not overlap and hold a byte at least.
   const budget = { left: frame.length };
   const replies = new Array<IncomingReply>(count);
@@ -325,7 +333,7 @@ function decodeChunks(frame: Buffer, limits: WireLimits): IncomingChunk[] {
   if (count > limits.maxFrameEntries) throw bad(`${count} chunks in one frame`);
   const idsAt = tableAt + count * PAYLOAD_ENTRY_BYTES;
   if (idsAt + count * 4 > frame.length) throw bad("truncated");
-  const payloads = new PayloadTable(frame, tableAt, count);
+  const payloads = new PayloadTable(frame, viewOf(frame), tableAt, count);
   const chunks = new Array<IncomingChunk>(count);
   for (let i = 0; i < count; i++) {
     chunks[i] = {

@@ -84,40 +84,41 @@ export function encodeCalls(
   for (const text of strings) stringBytes += 2 + Buffer.byteLength(text);
   const payloadsAt = alignUp8(stringsAt + stringBytes);
   const frame = allocate(payloadsAt, payloads);
+  const view = viewOf(frame);
   writeHeader(frame, FrameType.calls, strings.length);
-  frame.writeUInt32LE(calls.length, 8);
-  frame.writeUInt32LE(payloads.length, 12);
-  frame.writeUInt32LE(stringsAt, 16);
-  frame.writeUInt32LE(targetCount, 20);
+  view.setUint32(8, calls.length, true);
+  view.setUint32(12, payloads.length, true);
+  view.setUint32(16, stringsAt, true);
+  view.setUint32(20, targetCount, true);
   let at = callsAt;
   let nextTarget = 0;
   for (let i = 0; i < calls.length; i++, at += CALL_BYTES) {
     const call = calls[i]!;
     const { targets } = call;
-    frame.writeUInt32LE(call.id, at);
-    frame.writeUInt32LE(targets === undefined ? call.target : nextTarget, at + 4);
+    view.setUint32(at, call.id, true);
+    view.setUint32(at + 4, targets === undefined ? call.target : nextTarget, true);
     if (targets !== undefined) {
-      for (const target of targets) frame.writeUInt32LE(target, targetsAt + nextTarget++ * 4);
+      for (const target of targets) view.setUint32(targetsAt + nextTarget++ * 4, target, true);
     }
-    frame.writeUInt32LE(remainingUs(call.deadlineAtMs, nowMs), at + 8);
-    frame.writeUInt32LE(call.payload, at + 12);
-    frame.writeUInt16LE(methodRefs[i * 2]!, at + 16);
-    frame.writeUInt16LE(methodRefs[i * 2 + 1]!, at + 18);
+    view.setUint32(at + 8, remainingUs(call.deadlineAtMs, nowMs), true);
+    view.setUint32(at + 12, call.payload, true);
+    view.setUint16(at + 16, methodRefs[i * 2]!, true);
+    view.setUint16(at + 18, methodRefs[i * 2 + 1]!, true);
     frame[at + 20] = call.priority;
     frame[at + 21] =
       (call.idempotent ? CallFlag.idempotent : 0) |
       (call.lean ? CallFlag.lean : 0) |
       (call.takesStream ? CallFlag.takesStream : 0) |
       ((call.suspicion ?? 0) << SUSPICION_SHIFT);
-    frame.writeUInt16LE(targets?.length ?? 0, at + 22);
+    view.setUint16(at + 22, targets?.length ?? 0, true);
   }
   at = stringsAt;
   for (const text of strings) {
     const written = frame.write(text, at + 2);
-    frame.writeUInt16LE(written, at);
+    view.setUint16(at, written, true);
     at += 2 + written;
   }
-  frame.fill(0, at, payloadsAt);
+  zero(frame, at, payloadsAt);
   writePayloads(frame, tableAt, payloadsAt, payloads);
   return frame;
 }
@@ -133,20 +134,21 @@ export function encodeReplies(
   const costsAt = tableAt + payloads.length * PAYLOAD_ENTRY_BYTES;
   const payloadsAt = costsAt + load.costs.length * COST_BYTES;
   const frame = allocate(payloadsAt, payloads);
+  const view = viewOf(frame);
   writeHeader(frame, FrameType.replies, load.costs.length);
-  frame.writeUInt32LE(replies.length, 8);
-  frame.writeUInt32LE(payloads.length, 12);
-  frame.writeUInt32LE(toU32(load.backlogUs), 16);
-  frame.writeUInt32LE(toU32(load.queuedItems), 20);
-  frame.writeUInt32LE(costsAt, 24);
-  frame.writeUInt32LE(toU32(load.busyFraction * 1000), 28);
+  view.setUint32(8, replies.length, true);
+  view.setUint32(12, payloads.length, true);
+  view.setUint32(16, toU32(load.backlogUs), true);
+  view.setUint32(20, toU32(load.queuedItems), true);
+  view.setUint32(24, costsAt, true);
+  view.setUint32(28, toU32(load.busyFraction * 1000), true);
   replies.writeTo(frame, repliesAt);
   let at = costsAt;
   for (const cost of load.costs) {
-    frame.writeUInt32LE(cost.target, at);
-    frame.writeFloatLE(cost.fixedUs, at + 4);
-    frame.writeFloatLE(cost.itemUs, at + 8);
-    frame.writeUInt32LE(0, at + 12);
+    view.setUint32(at, cost.target, true);
+    view.setFloat32(at + 4, cost.fixedUs, true);
+    view.setFloat32(at + 8, cost.itemUs, true);
+    view.setUint32(at + 12, 0, true);
     at += COST_BYTES;
   }
   writePayloads(frame, tableAt, payloadsAt, payloads);
@@ -231,20 +233,29 @@ function writePayloads(
   start: number,
   payloads: readonly EncodedValue[],
 ): void {
+  const view = viewOf(frame);
   let entryAt = tableAt;
   let at = start;
   for (const payload of payloads) {
-    frame.writeUInt32LE(at, entryAt);
-    frame.writeUInt32LE(payload.bytes, entryAt + 4);
-    frame[entryAt + 8] = payload.kind;
-    frame.fill(0, entryAt + 9, entryAt + PAYLOAD_ENTRY_BYTES);
+    view.setUint32(entryAt, at, true);
+    view.setUint32(entryAt + 4, payload.bytes, true);
+    view.setUint32(entryAt + 8, payload.kind, true);
+    view.setUint32(entryAt + 12, 0, true);
     payload.write(frame, at);
     const end = at + alignUp8(payload.bytes);
     // Pool memory is not cleared: padding must not carry bytes of something else to another process.
-    frame.fill(0, at + payload.bytes, end);
+    zero(frame, at + payload.bytes, end);
     at = end;
     entryAt += PAYLOAD_ENTRY_BYTES;
   }
+}
+
+/** Writes through a view are single stores once V8 has compiled them; those of `Buffer` are bytes and a check each. */
+const viewOf = (frame: Buffer): DataView => new DataView(frame.buffer, frame.byteOffset, frame.length);
+
+/** A few bytes at most, for which `fill` would take longer to be called than to do. */
+function zero(frame: Buffer, from: number, to: number): void {
+  for (let at = from; at < to; at++) frame[at] = 0;
 }
 
 function remainingUs(deadlineAtMs: number, nowMs: number): number {

@@ -34,7 +34,8 @@ export interface FanoutRequest extends RequestFields {
   /** 1 to `MAX_PARTS`; the part is the index. */
   readonly targets: readonly number[];
   onPart(part: number, outcome: CallOutcome, stats: CallStats): void;
-  onRows(part: number, rows: RowsOfResult, stats: CallStats): void;
+  /** @param nowMs when the reply came. */
+  onRows(part: number, rows: RowsOfResult, stats: CallStats, nowMs: number): void;
 }
 
 /** A call on its way, until each of its parts has ended. */
@@ -48,7 +49,7 @@ export interface Outstanding {
   /** Ends one part; true when nothing is open any more. A part that is not open is left as it is. */
   end(part: number, outcome: CallOutcome, stats: CallStats): boolean;
   /** The same with a value that is rows of a shared result; only for those that can take it as that. */
-  endRows?(part: number, rows: RowsOfResult, stats: CallStats): boolean;
+  endRows?(part: number, rows: RowsOfResult, stats: CallStats, nowMs: number): boolean;
   /** How much the call is under suspicion; a fan-out never is. */
   readonly suspicion?: Suspicion | undefined;
   begun?(company: number): void;
@@ -111,9 +112,9 @@ export class OutstandingFanout implements Outstanding {
     return this.#open === 0;
   }
 
-  endRows(part: number, rows: RowsOfResult, stats: CallStats): boolean {
+  endRows(part: number, rows: RowsOfResult, stats: CallStats, nowMs: number): boolean {
     if (!this.#close(part)) return false;
-    this.request.onRows(part, rows, stats);
+    this.request.onRows(part, rows, stats, nowMs);
     return this.#open === 0;
   }
 

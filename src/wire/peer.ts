@@ -406,17 +406,18 @@ export class Peer {
 
   #receive(frame: Buffer): void {
     if (this.#state.kind === "closed") return;
+    const nowMs = this.#clock.now();
     try {
       // Before it is read: nobody who has not said hello makes this end decode anything else.
       if (this.#state.kind === "greeting" && frame[4] !== FrameType.hello) {
         throw new TuttiError("ProtocolError", "a frame came before the hello");
       }
-      const message = decodeFrame(frame, this.#limits, this.#clock.now());
+      const message = decodeFrame(frame, this.#limits, nowMs);
       if (message.type === "hello") this.#greet(message.version, message.hello);
       else if (message.type === "calls") this.#serve(message.calls);
       else if (message.type === "replies") {
         this.#options.onLoad?.(message.load);
-        for (const reply of message.replies) this.#settle(reply);
+        for (const reply of message.replies) this.#settle(reply, nowMs);
       } else if (message.type === "begun") this.#outstanding.get(message.id)?.begun?.(message.company);
       else if (message.type === "cancel") this.#options.service?.onCancel(message.ids, this);
       else if (message.type === "chunks") for (const chunk of message.chunks) this.#takeChunk(chunk);
@@ -462,7 +463,7 @@ export class Peer {
     }
   }
 
-  #settle(reply: IncomingReply): void {
+  #settle(reply: IncomingReply, nowMs: number): void {
     // Unknown ids are of calls that were cancelled or expired: their answer came too late.
     const call = this.#outstanding.get(reply.id);
     if (call === undefined) {
@@ -474,7 +475,7 @@ export class Peer {
     if (call.targets === undefined) this.#outstanding.delete(reply.id);
     const isDone =
       rows !== undefined && call.endRows !== undefined
-        ? call.endRows(part, rows, stats)
+        ? call.endRows(part, rows, stats, nowMs)
         : call.end(part, toOutcome(reply), stats);
     if (isDone) this.#outstanding.delete(reply.id);
   }
