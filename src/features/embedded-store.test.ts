@@ -79,6 +79,69 @@ describe("EmbeddedStore", () => {
     await store.close();
   });
 
+  describe("look-ups of one turn of the event loop", () => {
+    const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+    const rowOf = (store: EmbeddedStore) => store.getNow(["a"])?.[0]?.vector;
+    const write = (writer: DatabaseSync, hex: string) =>
+      writer.exec(`UPDATE features SET vector = x'${hex}'`);
+    const TWO = "00000040";
+
+    it("see one state of the file from the second on, and the next turn's see what was written meanwhile", async () => {
+      const store = await EmbeddedStore.open({ path });
+      await store.put([{ key: "a", vector: Float32Array.of(1) }]);
+      const other = new DatabaseSync(path);
+      await nextTurn();
+      rowOf(store);
+      rowOf(store);
+      write(other, TWO);
+      expect(rowOf(store)).toEqual(Float32Array.of(1));
+      await nextTurn();
+      expect(rowOf(store)).toEqual(Float32Array.of(2));
+      other.close();
+      await store.close();
+    });
+
+    it("see what this store put between them", async () => {
+      const store = await EmbeddedStore.open({ path });
+      await store.put([{ key: "a", vector: Float32Array.of(1) }]);
+      rowOf(store);
+      rowOf(store);
+      await store.put([{ key: "a", vector: Float32Array.of(3) }]);
+      expect(rowOf(store)).toEqual(Float32Array.of(3));
+      expect(rowOf(store)).toEqual(Float32Array.of(3));
+      await store.close();
+    });
+
+    it("keep a file without a write-ahead log locked for no longer than the turn", async () => {
+      const writable = await EmbeddedStore.open({ path });
+      await writable.put([{ key: "a", vector: Float32Array.of(1) }]);
+      await writable.close();
+      const other = new DatabaseSync(path);
+      other.exec("PRAGMA journal_mode = DELETE");
+      const store = await EmbeddedStore.open({ path, readOnly: true });
+      rowOf(store);
+      rowOf(store);
+      expect(() => write(other, TWO)).toThrow("locked");
+      await nextTurn();
+      write(other, TWO);
+      expect(rowOf(store)).toEqual(Float32Array.of(2));
+      other.close();
+      await store.close();
+    });
+
+    it("leave a store that can be closed at once", async () => {
+      const store = await EmbeddedStore.open({ path });
+      rowOf(store);
+      rowOf(store);
+      await store.close();
+      await nextTurn();
+      const other = new DatabaseSync(path);
+      other.exec("PRAGMA journal_mode = DELETE");
+      expect(other.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "delete" });
+      other.close();
+    });
+  });
+
   it("puts as soon as another writer has ended, without blocking the event loop", async () => {
     const clock = new ManualClock();
     const store = await EmbeddedStore.open({ path }, clock);

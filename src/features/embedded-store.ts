@@ -9,6 +9,7 @@ import { checkedEntries, checkKeys, MAX_VECTOR_LENGTH, refuseEnded, storeClosed 
 import { DamagedRowsError } from "./damaged-rows-error.ts";
 import { processFeatureCounters } from "./feature-counters.ts";
 import type { FeatureEntry, FeatureRow, FeatureRows, FeatureStore, GetOptions } from "./feature-store.ts";
+import { SharedRead } from "./shared-read.ts";
 import { isBusy, sqliteFailure } from "./sqlite-failures.ts";
 import { decodeVector, encodeVector } from "./vector-codec.ts";
 
@@ -54,7 +55,7 @@ const SCHEMA = "features(key TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROW
 /**
  * The default store: a table in one SQLite file that any number of processes of this host may read while one writes
  * (write-ahead log). A get runs on the calling thread and takes a few microseconds, so nothing is gained by caching or
- * batching in front of it. A process that is killed while writing loses at most its last transaction; a power cut may
+ * batching in front of it. All gets of one turn of the event loop see the file in one state (`SharedRead`). A process that is killed while writing loses at most its last transaction; a power cut may
  * lose the last ones, and never damages the file.
  *
  * SQLite's own busy handler blocks the thread and is off; waiting for another process is done on the event loop.
@@ -67,6 +68,7 @@ export class EmbeddedStore implements FeatureStore {
   readonly #database: DatabaseSync;
   readonly #select: StatementSync;
   readonly #upsert: StatementSync | undefined;
+  readonly #shared: SharedRead;
 
   private constructor(options: ResolvedEmbeddedStoreOptions, database: DatabaseSync, clock: Clock) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class EmbeddedStore implements FeatureStore {
     this.#clock = clock;
     this.#work = new BoundedWork(clock);
     this.#database = database;
+    this.#shared = new SharedRead(database, clock);
     this.#select = database.prepare("SELECT vector FROM features WHERE key = ?");
     this.#upsert = options.readOnly
       ? undefined
@@ -161,6 +164,7 @@ export class EmbeddedStore implements FeatureStore {
 
   async close(): Promise<void> {
     this.#work.endAll(storeClosed(this.#name));
+    this.#shared.end();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -170,6 +174,7 @@ export class EmbeddedStore implements FeatureStore {
     let reason = "";
     for (let index = 0; index < keys.length; index += 1) {
       const key = keys[index] ?? "";
+      this.#shared.begin();
       const found = this.#select.get(key);
       if (found === undefined) continue;
       const bytes = found.vector;
@@ -190,6 +195,7 @@ export class EmbeddedStore implements FeatureStore {
   }
 
   #write(upsert: StatementSync, entries: readonly FeatureEntry[]): true {
+    this.#shared.end();
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       for (const { key, vector } of entries) upsert.run(key, encodeVector(vector));

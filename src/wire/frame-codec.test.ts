@@ -195,7 +195,10 @@ describe("encodeReplies and decodeFrame", () => {
       fc.property(batch, (tensor) => {
         const total = tensor.dims[0]!;
         const replies = Array.from({ length: total }, (_, i) => rowsReply(i, i, 1));
-        const message = decoded(encodeReplies(ReplyTable.of(replies), [encodeValue({ tensor })], NO_LOAD), "replies");
+        const message = decoded(
+          encodeReplies(ReplyTable.of(replies), [encodeValue({ tensor })], NO_LOAD),
+          "replies",
+        );
         const rows = message.replies.map((reply) => (reply.value as { tensor: Tensor }).tensor);
         expect(rows.map((row) => row.dims)).toEqual(rows.map(() => [1, ...tensor.dims.slice(1)]));
         const joined = rows.flatMap((row) => (comparable(row) as { data: unknown[] }).data);
