@@ -75,9 +75,12 @@ export function encodeCalls(
   const methodRefs = new Uint16Array(calls.length * 2);
   let targetCount = 0;
   for (let i = 0; i < calls.length; i++) {
-    targetCount += calls[i]!.targets?.length ?? 0;
-    methodRefs[i * 2] = intern(calls[i]!.method);
-    methodRefs[i * 2 + 1] = intern(calls[i]!.requestId);
+    const { targets, method, requestId } = calls[i]!;
+    targetCount += targets?.length ?? 0;
+    methodRefs[i * 2] = intern(method);
+    // Calls of one request follow one another; looking for more of them costs more than the few bytes it may save.
+    if (i > 0 && requestId === calls[i - 1]!.requestId) methodRefs[i * 2 + 1] = methodRefs[i * 2 - 1]!;
+    else methodRefs[i * 2 + 1] = strings.push(requestId) - 1;
   }
   const stringsAt = targetsAt + targetCount * 4;
   let stringBytes = 0;
