@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const OWN_CODE = new URL("./own-code.ts", import.meta.url).href;
@@ -55,6 +56,17 @@ test("U1: who imports a version later runs the code of the first, whatever the f
   const later = importInProcess();
   expect(later.value).toEqual(first.value);
   expect(later.files.toSorted()).toEqual(first.files.toSorted());
+});
+
+test("of TypeScript they run what the first has left without types, and strip nothing themselves", () => {
+  writeApp();
+  importInProcess();
+  const copy = JSON.parse(readFileSync(at("copy.json"), "utf8"));
+  const greeting = copy[pathToFileURL(at("greeting.ts")).href];
+  expect(greeting.withoutTypes).not.toContain(": string");
+  greeting.withoutTypes = greeting.withoutTypes.replace("hello", "stripped");
+  write("copy.json", JSON.stringify(copy));
+  expect(importInProcess().value).toEqual(["stripped", 1, 7, true]);
 });
 
 test("U1: also where the files are gone, but for CommonJS", () => {

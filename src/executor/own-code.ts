@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
-import { type LoadFnOutput, type LoadHookSync, type ResolveHookSync, registerHooks } from "node:module";
+import {
+  type LoadFnOutput,
+  type LoadHookSync,
+  type ResolveHookSync,
+  registerHooks,
+  stripTypeScriptTypes,
+} from "node:module";
 import { fileURLToPath } from "node:url";
 import { TuttiError } from "../errors/tutti-error.ts";
 
@@ -13,13 +19,16 @@ const NO_TEXT = new Set(["addon", "builtin", "wasm"]);
 interface CodeFile {
   readonly format: string;
   readonly text: string;
+  /** Of a TypeScript module: its text without types, for those that import it later. */
+  readonly withoutTypes?: string | undefined;
 }
 
 /**
  * The user's own modules that this process imports. Packages are left out: they change by being installed, and there are many.
  *
  * - **U1** With a copy of them, those that are in it are imported as they are there, whatever has become of their files: processes
- *   that begin at different times run one code.
+ *   that begin at different times run one code. Of TypeScript the copy has the text without types too: what strips them takes
+ *   12 MB of each process that uses it, and 40 ms of its start.
  */
 export class OwnCode {
   readonly #files = new Map<string, CodeFile | undefined>();
@@ -46,7 +55,9 @@ export class OwnCode {
 
   /** Writes a copy of what was imported, whole or not at all. @throws TuttiError `StartFailed` when it cannot be written. */
   async keep(copy: string): Promise<void> {
-    const files = [...this.#files].filter(([, file]) => file !== undefined);
+    const files = [...this.#files].flatMap(([url, file]) =>
+      file === undefined ? [] : [[url, { ...file, withoutTypes: withoutTypes(file) }] as const],
+    );
     const unfinished = `${copy}.${process.pid}`;
     try {
       await writeFile(unfinished, JSON.stringify(Object.fromEntries(files)), { mode: 0o600 });
@@ -76,6 +87,8 @@ export class OwnCode {
     const copied = this.#copy.get(url);
     if (copied !== undefined) {
       this.#files.set(url, undefined);
+      const { withoutTypes: source } = copied;
+      if (source !== undefined) return { format: "module", source, shortCircuit: true };
       return (
         unchanged(url, copied, () => nextLoad(url, context)) ?? {
           format: copied.format,
@@ -101,6 +114,16 @@ export class OwnCode {
       return { url, format: copied.format, shortCircuit: true };
     }
   };
+}
+
+/** Undefined for what has none to be stripped of, and for what Node was told to transform as well. */
+function withoutTypes({ format, text }: CodeFile): string | undefined {
+  if (format !== "module-typescript") return undefined;
+  try {
+    return stripTypeScriptTypes(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Nearly always the file is what it was: then Node loads it as it would. */
