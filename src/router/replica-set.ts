@@ -24,8 +24,11 @@ import type { Lane } from "./lane.ts";
 import { loadOf, RoutedReplica } from "./routed-replica.ts";
 import type { DeploymentRoute } from "./snapshot.ts";
 
-/** Of a replica that only waits: with more of its calls outstanding, others are asked too. */
-const PACKED_FRACTION = 0.75;
+/**
+ * Of a replica that only waits: with more of its calls outstanding, others are asked too. The rest is for other callers, of whose
+ * calls this router does not know. A second process costs the example 50 MB once it serves.
+ */
+const PACKED_FRACTION = 0.9;
 /**
  * An executor that has calls and says nothing for so long, not even when it is asked after half of it, may be stuck: the next
  * calls are spread. Silence alone says nothing: who waits for busy lanes is silent until they have answered.
