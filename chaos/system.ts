@@ -28,7 +28,7 @@ export interface SystemOptions {
 
 /** Those that are alive, so that the campaign's end, in whatever way, ends them. */
 /** As the command's first line has it, which is not read where a script is given to `node`. */
-export const NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
+export const NODE_FLAGS = ["--max-semi-space-size=12", "--no-memory-reducer"];
 
 const alive = new Set<System>();
 process.once("exit", () => {

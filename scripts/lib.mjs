@@ -11,7 +11,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 export const node = path.join(root, "node_modules", "node", "bin", "node");
 
 /** As on the first line of `dist/cli/main.js`, for who starts it by its path: see src/config/environment.ts. */
-export const cliFlags = ["--max-semi-space-size=16", "--no-memory-reducer"];
+export const cliFlags = ["--max-semi-space-size=12", "--no-memory-reducer"];
 
 export const say = (text) => process.stderr.write(`tutti setup: ${text}\n`);
 

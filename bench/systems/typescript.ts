@@ -40,7 +40,7 @@ export const onnxMicrobatchTs: SystemDescription = {
 
 export const TUTTI_CLI = `${REPOSITORY}dist/cli/main.js`;
 /** What its first line gives to Node when it is started by its name. */
-export const TUTTI_NODE_FLAGS = ["--max-semi-space-size=16", "--no-memory-reducer"];
+export const TUTTI_NODE_FLAGS = ["--max-semi-space-size=12", "--no-memory-reducer"];
 const TUTTI_APP = `${EXAMPLE}app.ts`;
 /** Two of them run side by side: each has its own. */
 const ANY_ADMIN_PORT = 0;

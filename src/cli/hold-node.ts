@@ -55,7 +55,7 @@ export async function holdNode(held: HeldNode): Promise<void> {
     });
     process.off("SIGTERM", giveUp).off("SIGINT", giveUp);
     stop = stopperOf(node);
-    keepHeapSmall(true);
+    keepHeapSmall("edge");
     held.onReady(node, performance.now() - startedAtMs);
   } catch (thrown) {
     process.exitCode = EXIT.failed;

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --no-memory-reducer
+#!/usr/bin/env -S node --max-semi-space-size=12 --no-memory-reducer
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.ts";

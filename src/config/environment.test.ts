@@ -8,7 +8,7 @@ it("gives executors everything this process has, and lets the user's Node option
   vi.stubEnv("NODE_OPTIONS", "--max-semi-space-size=64");
   expect(executorEnvironment("/run/code")).toMatchObject({
     SOME_VARIABLE: "kept",
-    NODE_OPTIONS: "--max-semi-space-size=16 --max-semi-space-size=64",
+    NODE_OPTIONS: "--max-semi-space-size=12 --max-semi-space-size=64",
   });
 });
 

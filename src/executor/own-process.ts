@@ -53,7 +53,7 @@ export function ownProcess(niceness: number, initial = getPriority()): OwnProces
       if (wanted > getPriority()) setPriority(wanted);
     },
     hasLoaded() {
-      if (!hasLoaded) keepHeapSmall(!computes);
+      if (!hasLoaded) keepHeapSmall(computes ? "nothing" : "requests");
       if (!hasLoaded && computes) keepYoungGeneration();
       hasLoaded = true;
     },
