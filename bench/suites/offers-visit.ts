@@ -17,6 +17,8 @@ export interface VisitOptions {
   readonly generator: GeneratorProcess;
   readonly startConnections: number;
   readonly maxProbes: number;
+  /** From one level of the search for the capacity to the next, until the limit is met and missed. */
+  readonly growth: number;
   readonly ratesRps: readonly number[];
   /** `find`: this system's highest rate within the limit is looked for first. A number: measured at it. */
   readonly storyRate: "find" | number | undefined;
@@ -46,7 +48,7 @@ export async function measureVisit(options: VisitOptions): Promise<Measured> {
       startLevel: options.startConnections,
       minLevel: 1,
       maxLevel: MAX_CONNECTIONS,
-      growth: 2,
+      growth: options.growth,
       precision: plan.searchPrecision,
       maxProbes: options.maxProbes,
       whole: true,

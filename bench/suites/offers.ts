@@ -13,6 +13,10 @@ import type { SystemDescription } from "../systems/system.ts";
 import { type Case, caseName, firstConnections, type OffersPlan } from "./offers-plan.ts";
 import { measureVisit } from "./offers-visit.ts";
 
+const FIRST_GROWTH = 2;
+/** From a level that is known: twice as much would be an overload, whose heaps and queues the next probes begin with. */
+const LATER_GROWTH = 1.25;
+
 export interface OffersMeasurements {
   readonly visits: readonly Visit[];
   readonly floorVisits: readonly FloorVisit[];
@@ -148,6 +152,7 @@ async function visitSystem(options: {
     generator,
     startConnections: before ?? firstConnections(name, one),
     maxProbes: before === undefined ? plan.firstProbes : plan.laterProbes,
+    growth: before === undefined ? FIRST_GROWTH : LATER_GROWTH,
     ratesRps: one.ratesRps,
     storyRate: storyRate(one, name, earlier),
     seed: round,
