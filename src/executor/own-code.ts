@@ -116,7 +116,7 @@ export class OwnCode {
   };
 }
 
-/** Undefined for what has none to be stripped of, and for what Node was told to transform as well. */
+/** Undefined for what is no TypeScript module, and for one that has to be transformed, which Node does if it is told to. */
 function withoutTypes({ format, text }: CodeFile): string | undefined {
   if (format !== "module-typescript") return undefined;
   try {

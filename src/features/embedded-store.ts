@@ -55,8 +55,9 @@ const SCHEMA = "features(key TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROW
 /**
  * The default store: a table in one SQLite file that any number of processes of this host may read while one writes
  * (write-ahead log). A get runs on the calling thread and takes a few microseconds, so nothing is gained by caching or
- * batching in front of it. All gets of one turn of the event loop see the file in one state (`SharedRead`). A process that is killed while writing loses at most its last transaction; a power cut may
- * lose the last ones, and never damages the file.
+ * batching in front of it. All gets of one turn of the event loop see the file in one state (`SharedRead`). A process
+ * that is killed while writing loses at most its last transaction; a power cut may lose the last ones, and never
+ * damages the file.
  *
  * SQLite's own busy handler blocks the thread and is off; waiting for another process is done on the event loop.
  */
