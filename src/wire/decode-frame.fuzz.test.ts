@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { mutate, validFrames } from "../../test/wire/frame-mutations.ts";
+import { repliesOf } from "../../test/wire/replies-of.ts";
 import { TuttiError } from "../errors/tutti-error.ts";
 import { seededRandom } from "../policy/seeded-random.ts";
 import { decodeFrame } from "./decode-frame.ts";
@@ -9,7 +10,6 @@ import { encodeCalls, encodeChunks, encodeReplies } from "./encode-frame.ts";
 import { type Message, NO_STATS } from "./messages.ts";
 import { NO_LOAD } from "./peer.ts";
 import { DEFAULT_WIRE_LIMITS, PayloadKind, ReplyStatus, SINGLE_ARGUMENT } from "./protocol.ts";
-import { ReplyTable } from "./reply-table.ts";
 import { Tensor } from "./tensor.ts";
 import { type EncodedValue, encodeArguments, encodeValue } from "./value-codec.ts";
 
@@ -223,7 +223,7 @@ describe("decodeFrame on frames that are not what they say", () => {
     }));
     const chunks = encodeChunks(new Array(20_000).fill(1), new Array(20_000).fill(encodeValue(undefined)));
     factors.push(["chunks of nothing", decodedBytesOf(chunks) / chunks.length]);
-    const frame = encodeReplies(ReplyTable.of(replies), [encodeValue({ rows })], NO_LOAD);
+    const frame = encodeReplies(repliesOf(replies), [encodeValue({ rows })], NO_LOAD);
     factors.push(["rows of one byte", decodedBytesOf(frame) / frame.length]);
     if (process.env["TUTTI_FUZZ_VERBOSE"]) console.table(Object.fromEntries(factors));
     expect(factors.filter(([, factor]) => factor > 128)).toEqual([]);

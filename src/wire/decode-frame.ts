@@ -1,5 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import { Suspicion } from "../policy/suspicion.ts";
+import { viewOf } from "./frame-view.ts";
 import type {
   CallStats,
   CostReport,
@@ -90,12 +91,6 @@ function decodeHello(frame: Buffer, limits: WireLimits): Message {
     throw bad("a hello without name or token");
   return { type: "hello", version: frame.readUInt16LE(6), hello: { name: value.name, token: value.token } };
 }
-
-/**
- * V8 makes single loads of what is read through a view, and four and a check of `readUInt32LE`: with a reply for each member
- * of each ensemble that shows.
- */
-const viewOf = (frame: Buffer): DataView => new DataView(frame.buffer, frame.byteOffset, frame.length);
 
 /** Where the payloads lie; checked as a whole, decoded one by one when first asked for. */
 class PayloadTable {

@@ -1,5 +1,6 @@
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { Suspicion } from "../policy/suspicion.ts";
+import { viewOf } from "./frame-view.ts";
 import type { CreditGrant, Hello, LoadReport, Withdrawal } from "./messages.ts";
 import {
   alignUp8,
@@ -252,9 +253,6 @@ function writePayloads(
     entryAt += PAYLOAD_ENTRY_BYTES;
   }
 }
-
-/** Writes through a view are single stores once V8 has compiled them; those of `Buffer` are bytes and a check each. */
-const viewOf = (frame: Buffer): DataView => new DataView(frame.buffer, frame.byteOffset, frame.length);
 
 /** A few bytes at most, for which `fill` would take longer to be called than to do. */
 function zero(frame: Buffer, from: number, to: number): void {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anyTensor, anyValue, comparable, text } from "../../test/wire/arbitraries.ts";
+import { repliesOf } from "../../test/wire/replies-of.ts";
 import { Suspicion } from "../policy/suspicion.ts";
 import { decodeFrame } from "./decode-frame.ts";
 import {
@@ -23,7 +24,6 @@ import {
   PROTOCOL_VERSION,
   ReplyStatus,
 } from "./protocol.ts";
-import { ReplyTable } from "./reply-table.ts";
 import { Tensor } from "./tensor.ts";
 import { type EncodedValue, encodeArguments, encodeValue } from "./value-codec.ts";
 
@@ -166,7 +166,7 @@ describe("encodeReplies and decodeFrame", () => {
             rows: 0,
           }));
           const frame = encodeReplies(
-            ReplyTable.of(replies),
+            repliesOf(replies),
             values.map((value) => encodeValue(value)),
             load,
           );
@@ -196,7 +196,7 @@ describe("encodeReplies and decodeFrame", () => {
         const total = tensor.dims[0]!;
         const replies = Array.from({ length: total }, (_, i) => rowsReply(i, i, 1));
         const message = decoded(
-          encodeReplies(ReplyTable.of(replies), [encodeValue({ tensor })], NO_LOAD),
+          encodeReplies(repliesOf(replies), [encodeValue({ tensor })], NO_LOAD),
           "replies",
         );
         const rows = message.replies.map((reply) => (reply.value as { tensor: Tensor }).tensor);
@@ -211,7 +211,7 @@ describe("encodeReplies and decodeFrame", () => {
     const stats = { queueUs: -1, runUs: 1e12, batchItems: 1e6 };
     const reply = { ...rowsReply(1, 0, 0), status: ReplyStatus.value, stats };
     const load = { backlogUs: 1e12, queuedItems: -3, busyFraction: 7, costs: [] };
-    const message = decoded(encodeReplies(ReplyTable.of([reply]), [encodeValue(1)], load), "replies");
+    const message = decoded(encodeReplies(repliesOf([reply]), [encodeValue(1)], load), "replies");
     expect(message.replies[0]!.stats).toEqual({
       queueUs: 0,
       runUs: 0xffff_ffff,
@@ -386,7 +386,7 @@ describe("decodeFrame", () => {
     const empty = new Tensor("float32", new Float32Array(0), [4, 0]);
     const tensors = Object.fromEntries(names.map((name) => [name, empty]));
     const replies = Array.from({ length: 2_000 }, (_, i) => rowsReply(i, 0, 4));
-    const frame = encodeReplies(ReplyTable.of(replies), [encodeValue(tensors)], NO_LOAD);
+    const frame = encodeReplies(repliesOf(replies), [encodeValue(tensors)], NO_LOAD);
     expect(() => {
       const message = decodeFrame(frame, LIMITS, 0);
       if (message.type === "replies") for (const reply of message.replies) void reply.value;
@@ -397,7 +397,7 @@ describe("decodeFrame", () => {
     const tensor = new Tensor("int8", new Int8Array(1), [1]);
     const many = Object.fromEntries(Array.from({ length: 1_025 }, (_, i) => [`t${i}`, tensor]));
     for (const value of [[1], "text", null, { tensor, other: 1 }, many]) {
-      const frame = encodeReplies(ReplyTable.of([rowsReply(1, 0, 1)]), [encodeValue(value)], NO_LOAD);
+      const frame = encodeReplies(repliesOf([rowsReply(1, 0, 1)]), [encodeValue(value)], NO_LOAD);
       expect(() => decodeFrame(frame, LIMITS, 0)).toThrow(refused);
     }
   });
@@ -405,7 +405,7 @@ describe("decodeFrame", () => {
   it("refuses replies that all copy the same strings", () => {
     const strings = new Tensor("string", new Array(10_000).fill(""), [10_000]);
     const replies = Array.from({ length: 1_000 }, (_, i) => rowsReply(i, 0, 10_000));
-    const frame = encodeReplies(ReplyTable.of(replies), [encodeValue({ strings })], NO_LOAD);
+    const frame = encodeReplies(repliesOf(replies), [encodeValue({ strings })], NO_LOAD);
     expect(() => {
       const message = decodeFrame(frame, LIMITS, 0);
       if (message.type === "replies") for (const reply of message.replies) void reply.value;

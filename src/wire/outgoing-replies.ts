@@ -3,7 +3,7 @@ import { TuttiError, toWireError } from "../errors/tutti-error.ts";
 import { encodeReplies } from "./encode-frame.ts";
 import type { CallOutcome, CallStats, LoadReport } from "./messages.ts";
 import { PAYLOAD_ENTRY_BYTES, REPLY_BYTES, ReplyStatus, type WireLimits } from "./protocol.ts";
-import { type ReplyEntry, ReplyTable } from "./reply-table.ts";
+import { type ReplyKind, ReplyTable } from "./reply-table.ts";
 import type { TensorMap } from "./tensor.ts";
 import { type EncodedValue, encodeValue } from "./value-codec.ts";
 
@@ -56,7 +56,8 @@ export class OutgoingReplies {
   add(id: number, outcome: CallOutcome, stats: CallStats, part: number): void {
     const { status, encoded } = this.#encodeOutcome(outcome);
     const payload = this.#addPayload(encoded);
-    this.#add(id, part, status, stats, payload, 0, 0);
+    this.#noteOne();
+    this.#entries.add(id, part, status, stats, payload, 0, 0);
   }
 
   addRows(
@@ -69,14 +70,17 @@ export class OutgoingReplies {
   ): void {
     let payload = this.#payloadOfRows.get(tensors);
     if (payload === undefined) {
+      // A result that cannot travel is an error of this call alone: the next is told for itself.
       const { status, encoded } = this.#encodeOutcome({ ok: true, value: tensors });
       payload = this.#addPayload(encoded);
       if (status === ReplyStatus.error) {
-        return this.#add(id, part, status, stats, payload, 0, 0);
+        this.#noteOne();
+        return this.#entries.add(id, part, status, stats, payload, 0, 0);
       }
       this.#payloadOfRows.set(tensors, payload);
     }
-    this.#add(id, part, ReplyStatus.rows, stats, payload, firstRow, rows);
+    this.#noteOne();
+    this.#entries.add(id, part, ReplyStatus.rows, stats, payload, firstRow, rows);
   }
 
   /** One frame with all that is here, which is then empty. */
@@ -95,21 +99,12 @@ export class OutgoingReplies {
     return this.#payloads.push(encoded) - 1;
   }
 
-  #add(
-    id: number,
-    part: number,
-    status: ReplyEntry["status"],
-    stats: CallStats,
-    payload: number,
-    firstRow: number,
-    rows: number,
-  ): void {
+  #noteOne(): void {
     if (this.isEmpty) this.#firstAtMs = this.#clock.now();
-    this.#entries.add(id, part, status, stats, payload, firstRow, rows);
     this.#bytes += ENTRY_BYTES;
   }
 
-  #encodeOutcome(outcome: CallOutcome): { status: ReplyEntry["status"]; encoded: EncodedValue } {
+  #encodeOutcome(outcome: CallOutcome): { status: ReplyKind; encoded: EncodedValue } {
     const { maxDepth, maxFrameBytes } = this.#limits;
     const limit = maxFrameBytes / 2;
     if (!outcome.ok) return { status: ReplyStatus.error, encoded: encodeError(outcome.error, limit) };

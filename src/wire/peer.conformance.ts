@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Recorder, turns } from "../../test/wire/recorder.ts";
+import { repliesOf } from "../../test/wire/replies-of.ts";
 import { TappedTransport } from "../../test/wire/tapped-transport.ts";
 import { echo, type MadeCall, makeCall, TestService } from "../../test/wire/test-service.ts";
 import type { TransportPair } from "../../test/wire/transport-pairs.ts";
@@ -17,7 +18,6 @@ import {
 import type { FanoutRequest } from "./outstanding.ts";
 import { NO_LOAD, Peer, type PeerOptions } from "./peer.ts";
 import { DEFAULT_WIRE_LIMITS, PROTOCOL_VERSION } from "./protocol.ts";
-import { ReplyTable } from "./reply-table.ts";
 import { Tensor } from "./tensor.ts";
 import { encodeValue } from "./value-codec.ts";
 
@@ -1042,7 +1042,7 @@ function frameOf(type: number, entries = 0, count = 0): Buffer {
 
 function rowsBeyondTheResult(): Buffer {
   const reply = { id: 1, part: 0, status: 2, stats: NO_STATS, payload: 0, firstRow: 1, rows: 1 } as const;
-  return encodeReplies(ReplyTable.of([reply]), [encodeValue({ out: markedTensor() })], NO_LOAD);
+  return encodeReplies(repliesOf([reply]), [encodeValue({ out: markedTensor() })], NO_LOAD);
 }
 
 function argumentsThatAreNoList(): Buffer {

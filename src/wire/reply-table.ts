@@ -1,16 +1,7 @@
 import type { CallStats } from "./messages.ts";
 import { REPLY_BYTES, ReplyFlag, ReplyStatus } from "./protocol.ts";
 
-/** A reply as it will travel; `payload` is an index into its frame's payloads. */
-export interface ReplyEntry {
-  readonly id: number;
-  readonly part: number;
-  readonly status: (typeof ReplyStatus)[keyof typeof ReplyStatus];
-  readonly stats: CallStats;
-  readonly payload: number;
-  readonly firstRow: number;
-  readonly rows: number;
-}
+export type ReplyKind = (typeof ReplyStatus)[keyof typeof ReplyStatus];
 
 const WORDS = REPLY_BYTES / 4;
 const FIRST_REPLIES = 64;
@@ -26,14 +17,6 @@ export class ReplyTable {
   #words = new Uint32Array(FIRST_REPLIES * WORDS);
   #length = 0;
 
-  static of(replies: readonly ReplyEntry[]): ReplyTable {
-    const table = new ReplyTable();
-    for (const { id, part, status, stats, payload, firstRow, rows } of replies) {
-      table.add(id, part, status, stats, payload, firstRow, rows);
-    }
-    return table;
-  }
-
   get length(): number {
     return this.#length;
   }
@@ -42,10 +25,11 @@ export class ReplyTable {
     return this.#length * REPLY_BYTES;
   }
 
+  /** @param payload index into the frame's payloads. */
   add(
     id: number,
     part: number,
-    status: ReplyEntry["status"],
+    status: ReplyKind,
     stats: CallStats,
     payload: number,
     firstRow: number,

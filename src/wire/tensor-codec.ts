@@ -1,4 +1,5 @@
 import { TuttiError } from "../errors/tutti-error.ts";
+import { viewOf } from "./frame-view.ts";
 import { alignUp8 } from "./protocol.ts";
 import { type DataType, ELEMENT_BYTES, Tensor, type TensorMap } from "./tensor.ts";
 
@@ -89,7 +90,7 @@ export interface Decoded<T> {
 
 export function readTensor(bytes: Uint8Array, at: number, end: number): Decoded<Tensor> {
   if (at + 8 > end) throw bad("truncated");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   const type = TYPES[bytes[at]!];
   const rank = bytes[at + 1]!;
   if (type === undefined) throw bad(`type code ${bytes[at]} is not known here`);

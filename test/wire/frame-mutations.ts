@@ -10,9 +10,9 @@ import {
 } from "../../src/wire/encode-frame.ts";
 import { NO_STATS } from "../../src/wire/messages.ts";
 import { PROTOCOL_VERSION, ReplyStatus } from "../../src/wire/protocol.ts";
-import { ReplyTable } from "../../src/wire/reply-table.ts";
 import { Tensor } from "../../src/wire/tensor.ts";
 import { encodeArguments, encodeValue } from "../../src/wire/value-codec.ts";
+import { repliesOf } from "./replies-of.ts";
 
 const FIELDS = {
   method: "run",
@@ -77,9 +77,9 @@ export function validFrames(): Buffer[] {
       ],
       0,
     ),
-    encodeReplies(ReplyTable.of(rows), [encodeValue({ floats, strings })], LOAD),
+    encodeReplies(repliesOf(rows), [encodeValue({ floats, strings })], LOAD),
     encodeReplies(
-      ReplyTable.of([
+      repliesOf([
         { ...reply, status: ReplyStatus.value },
         { ...reply, status: ReplyStatus.error, payload: 1 },
         { ...reply, status: ReplyStatus.value, payload: 2 },
