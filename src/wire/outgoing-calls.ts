@@ -14,7 +14,10 @@ export interface CallsOfFrame {
   readonly payloads: readonly EncodedValue[];
 }
 
-/** The calls of one tick, until they leave together (D6): an argument that several of them share is encoded once. */
+/**
+ * The calls of one tick, or of a few if they are held, until they leave together (D6): an argument that several of them share is
+ * encoded once.
+ */
 export class OutgoingCalls {
   readonly #limits: WireLimits;
   #payloadOf = new Map<unknown, EncodedValue>();
@@ -49,10 +52,11 @@ export class OutgoingCalls {
     return this.#bytes + payload.bytes + entryBytes(call) <= this.#limits.maxFrameBytes / 2;
   }
 
-  add(id: number, call: Outstanding, payload: EncodedValue): void {
+  /** @param isHeld more of them may come in a later tick, when a list may hold other things: only tensors are shared then. */
+  add(id: number, call: Outstanding, payload: EncodedValue, isHeld: boolean): void {
     const shared = sharedBy(call.request);
-    if (!this.#payloadOf.has(shared)) {
-      this.#payloadOf.set(shared, payload);
+    if (this.#payloadOf.get(shared) !== payload) {
+      if (!isHeld || shared instanceof Tensor) this.#payloadOf.set(shared, payload);
       this.#bytes += payload.bytes;
     }
     this.#bytes += entryBytes(call);
@@ -99,6 +103,10 @@ export class OutgoingCalls {
 function entryBytes({ request: { method, requestId }, targets }: Outstanding): number {
   return ENTRY_BYTES + 3 * (method.length + requestId.length) + 4 * (targets?.length ?? 0);
 }
+
+/** Bytes are read when their frame is put together, and belong to the caller again after its tick: such a call cannot be held. */
+export const isReadLater = ({ args }: RequestFields): boolean =>
+  args.length === 1 && args[0] instanceof Uint8Array;
 
 /** Tensors are immutable by contract, so that one given to many calls is one payload; other values are not. */
 function sharedBy({ args }: RequestFields): unknown {

@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { type CancelTimer, type Clock, systemClock } from "../clock/clock.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import { fromWireError, TuttiError } from "../errors/tutti-error.ts";
+import { type CallHold, holdMsOf, learnWait, noHold } from "../policy/call-hold.ts";
 import type { StreamCredit } from "../policy/stream-credit.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
 import { decodeFrame } from "./decode-frame.ts";
@@ -26,7 +27,7 @@ import {
   NO_STATS,
   type Withdrawal,
 } from "./messages.ts";
-import { OutgoingCalls } from "./outgoing-calls.ts";
+import { isReadLater, OutgoingCalls } from "./outgoing-calls.ts";
 import { OutgoingReplies } from "./outgoing-replies.ts";
 import {
   type ChunkCarrier,
@@ -116,7 +117,7 @@ type PeerState =
  *
  * Upholds **D1** (every call ends exactly once; a dead peer ends all its calls with `started` no or maybe), **D2**
  * (the deadline ends a call on this side whatever the other does), **D4** (outstanding calls and buffered bytes are
- * bounded) and **D6** (calls, replies and cancellations of one tick travel in one frame each).
+ * bounded), **D6** (calls, replies and cancellations of one tick travel in one frame each) and **H1**.
  */
 export class Peer {
   readonly #transport: Transport;
@@ -138,6 +139,9 @@ export class Peer {
   #isAsking = false;
   #isAsked = false;
   #flushScheduled = false;
+  readonly #hold: CallHold = noHold();
+  /** Calls are being held for more. */
+  #cancelHold: CancelTimer | undefined;
   readonly #cancelGreetingTimer: CancelTimer;
   readonly #onTurnEnd = () => {
     this.#flushScheduled = false;
@@ -182,7 +186,10 @@ export class Peer {
     return this.#outstanding.size;
   }
 
-  /** Sends at the end of the tick; returns the id by which the call can be cancelled. */
+  /**
+   * Sends at the end of the tick, or a few ms later where calls wait long at the other side (H1); returns the id by which the
+   * call can be cancelled.
+   */
   call(request: CallRequest): number {
     return this.#send(new OutstandingCall(request));
   }
@@ -320,12 +327,27 @@ export class Peer {
       return NEVER_SENT;
     }
     if (!this.#calls.hasRoomFor(call, payload)) this.#flush();
+    const isHeld = this.#mayHoldCall(request);
     const id = this.#outstanding.add(call);
-    this.#calls.add(id, call, payload);
+    this.#calls.add(id, call, payload, isHeld);
     this.#deadlines.add(request.deadlineAtMs);
     if (this.#calls.isFull) this.#flush();
-    else this.#scheduleFlush();
+    else if (!isHeld) this.#scheduleFlush();
     return id;
+  }
+
+  /** Where others wait at the other side, this one may wait for more here. If so, its frame leaves by a timer. */
+  #mayHoldCall(request: RequestFields): boolean {
+    if (this.#flushScheduled || isReadLater(request)) return false;
+    if (this.#cancelHold !== undefined) return true;
+    const holdMs = holdMsOf(this.#hold, this.#outstanding.size);
+    if (holdMs > 0) this.#cancelHold = this.#clock.after(holdMs, () => this.#flush());
+    return holdMs > 0;
+  }
+
+  #endHold(): void {
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
   }
 
   /** Throws what keeps the call from being sent at all. */
@@ -349,6 +371,7 @@ export class Peer {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
+    this.#endHold();
     // After the poll phase: everything that this turn of the event loop reads and causes shares one frame.
     this.#clock.onNextTurn(this.#onTurnEnd);
   }
@@ -363,6 +386,7 @@ export class Peer {
 
   #flush(): void {
     if (this.#state.kind === "closed") return;
+    this.#endHold();
     if (!this.#calls.isEmpty) this.#flushCalls();
     // Before the replies, which are the ends of streams.
     if (!this.#streams.isEmpty) this.#transport.send(this.#streams.take());
@@ -417,7 +441,7 @@ export class Peer {
       else if (message.type === "calls") this.#serve(message.calls);
       else if (message.type === "replies") {
         this.#options.onLoad?.(message.load);
-        for (const reply of message.replies) this.#settle(reply, nowMs);
+        this.#settleAll(message.replies, nowMs);
       } else if (message.type === "begun") this.#outstanding.get(message.id)?.begun?.(message.company);
       else if (message.type === "cancel") this.#options.service?.onCancel(message.ids, this);
       else if (message.type === "chunks") for (const chunk of message.chunks) this.#takeChunk(chunk);
@@ -461,6 +485,14 @@ export class Peer {
       const parts = call.targets?.length ?? 1;
       for (let part = 0; part < parts; part++) this.reply(call.id, { ok: false, error }, NO_STATS, part);
     }
+  }
+
+  #settleAll(replies: readonly IncomingReply[], nowMs: number): void {
+    if (replies.length === 0) return;
+    let waitedUs = 0;
+    for (const { stats } of replies) waitedUs += stats.queueUs + (stats.waitedUs ?? 0);
+    learnWait(this.#hold, waitedUs / 1000 / replies.length);
+    for (const reply of replies) this.#settle(reply, nowMs);
   }
 
   #settle(reply: IncomingReply, nowMs: number): void {
@@ -541,6 +573,7 @@ export class Peer {
             },
           );
     this.#state = { kind: "closed", reason };
+    this.#endHold();
     this.#deadlines.close();
     this.#cancelGreetingTimer();
     this.#opened.reject(reason);
