@@ -8,6 +8,8 @@ export interface LiveExchange {
   readonly isReading: boolean;
   /** Who answers it; undefined when the edge does itself, and before that is known. */
   readonly target: CallTarget | undefined;
+  /** How long its body says to be, if all of it is here. */
+  readonly receivedBytes: number | undefined;
   /** The client is gone. */
   abandon(): void;
   /** Ends the request with an error and the connection after it. */
@@ -27,6 +29,8 @@ export class Connection {
   #live: LiveExchange[] = [];
   readonly #requestIdForFaults: () => string;
   #bytesAtLastRequest = 0;
+  #opened = 0;
+  #onRefused: (() => void) | undefined;
   #fault: TuttiError | undefined;
 
   constructor(socket: Socket, requestIdForFaults: () => string) {
@@ -50,9 +54,27 @@ export class Connection {
     return this.#live.filter(isCounted).length;
   }
 
+  /** How many requests there have been on it that the parser has read. */
+  get openedRequests(): number {
+    return this.#opened;
+  }
+
   opened(exchange: LiveExchange): void {
+    this.#opened += 1;
     this.#live.push(exchange);
     this.newest = exchange;
+  }
+
+  /** @param then called once, with the first refusal on it. */
+  onRefused(then: () => void): void {
+    this.#onRefused = then;
+  }
+
+  /** A request on it was not admitted. */
+  wasRefused(): void {
+    const then = this.#onRefused;
+    this.#onRefused = undefined;
+    then?.();
   }
 
   received(): void {

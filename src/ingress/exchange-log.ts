@@ -1,7 +1,7 @@
-import type { IncomingMessage } from "node:http";
 import type { TuttiError } from "../errors/tutti-error.ts";
 import type { EdgeServices } from "./edge-services.ts";
 import { isBug } from "./error-answer.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /**
  * A line for each failure, with the error as it was, and one per request if an access log is asked for. Refusals under
@@ -9,7 +9,7 @@ import { isBug } from "./error-answer.ts";
  */
 export function logAnswer(
   { log, options }: EdgeServices,
-  request: IncomingMessage,
+  request: RequestHead,
   requestId: string,
   status: number,
   elapsedMs: number,
@@ -38,7 +38,7 @@ export function logAnswer(
 
 export function logCancelled(
   { log }: EdgeServices,
-  request: IncomingMessage,
+  request: RequestHead,
   requestId: string,
   elapsedMs: number,
 ): void {

@@ -23,11 +23,9 @@ import {
   type RequestMark,
 } from "./outgoing-answer.ts";
 import { refusalOutgoing } from "./refusal.ts";
-import { planRequest, type RequestPlan } from "./request-plan.ts";
+import { type CallPlan, labelOf, planRequest } from "./request-plan.ts";
 import { NO_ROUTE } from "./route-counters.ts";
 import { StreamWriter } from "./stream-writer.ts";
-
-type CallPlan = Extract<RequestPlan, { kind: "call" }>;
 
 /** Where a request stands; each state owns what must be let go when it is left. */
 type Phase =
@@ -54,7 +52,6 @@ type CallingPhase = Extract<Phase, { kind: "calling" }>;
 const DECIDING: Phase = { kind: "deciding" };
 const ADMITTED: Phase = { kind: "admitted" };
 const ENDED: Phase = { kind: "ended" };
-const labelOf = ({ route, application }: CallPlan): string => route?.label ?? application.label;
 /** HTTP/1.0 has no chunks, after which they would come; Node throws when they are announced there. */
 const takesTrailers = ({ httpVersionMajor, httpVersionMinor, headers }: IncomingMessage): boolean =>
   (httpVersionMajor > 1 || httpVersionMinor >= 1) && /\btrailers\b/i.test(String(headers.te));
@@ -101,6 +98,10 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
 
   get target(): CallTarget | undefined {
     return this.#plan?.application.target;
+  }
+
+  get receivedBytes(): number | undefined {
+    return this.#request.complete ? (declaredBytes(this.#request) ?? 0) : undefined;
   }
 
   begin(): void {
@@ -235,6 +236,7 @@ export class Exchange implements LiveExchange, Expiring, RequestMark {
     if (verdict === "refuse" || verdict === "refuse-held") {
       this.#services.calls.count("edge", "refused");
       this.#send(refusalOutgoing(this.id, admission.retryAfterSeconds()));
+      this.#connection.wasRefused();
       return false;
     }
     this.#lean = verdict === "lean";

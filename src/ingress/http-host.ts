@@ -1,8 +1,11 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Connections } from "./connections.ts";
+import { EarlyRefusals } from "./early-refusals.ts";
 import type { EdgeServices } from "./edge-services.ts";
 import { Exchange } from "./exchange.ts";
+
+const ANY_PATH = "*";
 
 export interface HttpHost {
   readonly fastify: FastifyInstance;
@@ -10,15 +13,25 @@ export interface HttpHost {
 }
 
 /**
- * The HTTP server: Fastify on Node's, with limits set and the applications behind one hook.
+ * The HTTP server: Node's, with limits set, and Fastify's life cycle around it.
  *
- * The hook hijacks a request before Fastify parses anything, because Fastify cannot take routes back at run time and its
- * reply path costs about 5 µs that a compiled table and one `writeHead` do not. Other protocols of the port
- * (`/v2`) can be plugins with routes of their own: a route with a longer path is chosen before the catch-all.
+ * Requests pass Fastify by, because it cannot take routes back at run time, and its router, request, reply and hooks cost
+ * about 5 µs that a compiled table and one `writeHead` do not. They go through it only once a plugin has added a route: other
+ * protocols of the port (`/v2`) can be that, since a route with a longer path is chosen before the catch-all.
  */
 export function createHttpHost(services: EdgeServices, connections: Connections): HttpHost {
   const { options } = services;
   let server: Server | undefined;
+  let hasPlugins = false;
+  const edge = (request: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.of(request.socket);
+    if (connection === undefined) request.socket.destroy();
+    else new Exchange(services, connection, request, response).begin();
+  };
+  const hijack = ({ raw: request }: FastifyRequest, reply: FastifyReply) => {
+    reply.hijack();
+    edge(request, reply.raw);
+  };
   const fastify = Fastify({
     serverFactory: (handler) => {
       server = createServer(
@@ -33,7 +46,7 @@ export function createHttpHost(services: EdgeServices, connections: Connections)
           requireHostHeader: false,
           noDelay: true,
         },
-        handler,
+        (request, response) => (hasPlugins ? handler(request, response) : edge(request, response)),
       );
       return server;
     },
@@ -41,33 +54,22 @@ export function createHttpHost(services: EdgeServices, connections: Connections)
     exposeHeadRoutes: false,
     clientErrorHandler: (error, socket) => connections.onClientError(error, socket),
     // A path that does not decode never reaches a route.
-    frameworkErrors: (_error, request, reply) => hijack(services, connections, request, reply),
+    frameworkErrors: (_error, request, reply) => hijack(request, reply),
     routerOptions: { maxParamLength: options.maxUrlBytes },
   });
   if (server === undefined) throw new TypeError("Fastify did not call its server factory");
   bound(server, services, connections);
+  fastify.addHook("onRoute", ({ path }) => {
+    if (path !== ANY_PATH) hasPlugins = true;
+  });
   // Never calling `done` is what `hijack` asks for: the request has left Fastify.
-  const edge = (request: FastifyRequest, reply: FastifyReply) =>
-    hijack(services, connections, request, reply);
   fastify.register(async (scope) => {
-    scope.addHook("onRequest", (request, reply, _done) => edge(request, reply));
-    scope.all("*", edge);
+    scope.addHook("onRequest", (request, reply, _done) => hijack(request, reply));
+    scope.all(ANY_PATH, hijack);
     // Methods that Fastify does not route: no application takes them, but the error is to have our form.
-    scope.setNotFoundHandler(edge);
+    scope.setNotFoundHandler(hijack);
   });
   return { fastify, server };
-}
-
-function hijack(
-  services: EdgeServices,
-  connections: Connections,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  reply.hijack();
-  const connection = connections.of(request.raw.socket);
-  if (connection === undefined) request.raw.socket.destroy();
-  else new Exchange(services, connection, request.raw, reply.raw).begin();
 }
 
 function bound(server: Server, services: EdgeServices, connections: Connections): void {
@@ -80,7 +82,10 @@ function bound(server: Server, services: EdgeServices, connections: Connections)
   const serve = server.listeners("connection");
   server.removeAllListeners("connection");
   server.on("connection", (socket) => {
-    if (connections.accept(socket)) for (const listener of serve) listener.call(server, socket);
+    if (!connections.accept(socket)) return;
+    for (const listener of serve) listener.call(server, socket);
+    const connection = connections.of(socket);
+    if (connection !== undefined) EarlyRefusals.onceRefused(services, connection, server.keepAliveTimeout);
   });
   server.on("checkContinue", (request, response) => {
     // A body that is refused by its declared size is never asked for.

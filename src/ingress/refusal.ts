@@ -40,3 +40,25 @@ export function refusalOutgoing(requestId: string, retryAfterSeconds: number): O
     error: OVERLOADED,
   };
 }
+
+let dateSecond = 0;
+let dateLine = "";
+
+/** One line for all answers of a second. */
+function httpDate(epochMs: number): string {
+  const second = Math.floor(epochMs / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateLine = new Date(second * 1000).toUTCString();
+  }
+  return dateLine;
+}
+
+/** The same answer as the text that goes over a connection, which stays open; all of it is Latin-1. */
+export function refusalText({ headers, body }: OutgoingAnswer, keepAliveMs: number, epochMs: number): string {
+  let text = "HTTP/1.1 503 Service Unavailable\r\n";
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  const seconds = Math.floor(keepAliveMs / 1000);
+  const keepAlive = seconds > 0 ? `Keep-Alive: timeout=${seconds}\r\n` : "";
+  return `${text}content-length: ${body.length}\r\nDate: ${httpDate(epochMs)}\r\nConnection: keep-alive\r\n${keepAlive}\r\n${body}`;
+}

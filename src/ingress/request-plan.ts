@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import { TuttiError } from "../errors/tutti-error.ts";
 import type { RequestPriority } from "../policy/admit.ts";
 import type { CompiledApplication, CompiledRoute } from "./compiled-application.ts";
 import { refuseMediaType } from "./media-type.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { RouteTable } from "./route-table.ts";
 
 /** What is to be done with a request, decided from its head alone. */
@@ -23,10 +24,12 @@ export type RequestPlan =
   | { readonly kind: "not-found"; readonly error: TuttiError }
   | { readonly kind: "refuse"; readonly error: TuttiError; readonly allow?: string };
 
+export type CallPlan = Extract<RequestPlan, { kind: "call" }>;
+
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 const SYSTEM_METHODS = ["GET", "HEAD", "OPTIONS"];
 
-export function planRequest(table: RouteTable, request: IncomingMessage, maxUrlBytes: number): RequestPlan {
+export function planRequest(table: RouteTable, request: RequestHead, maxUrlBytes: number): RequestPlan {
   const { headers, method = "GET", url = "/" } = request;
   if (url.length > maxUrlBytes) {
     return refuse(
@@ -138,3 +141,6 @@ function wrongMethod(method: string, path: string, allowed: readonly string[]): 
 function refuse(error: TuttiError, allow?: string): RequestPlan {
   return allow === undefined ? { kind: "refuse", error } : { kind: "refuse", error, allow };
 }
+
+/** What a request that is meant for an application is counted as. */
+export const labelOf = ({ route, application }: CallPlan): string => route?.label ?? application.label;
