@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { FromGenerator, LoadPlan, LoadResult, Target, ToGenerator } from "./messages.ts";
 
@@ -17,12 +17,16 @@ export class GeneratorProcess implements AsyncDisposable {
     readonly target: Target;
     readonly referenceFile: string;
     readonly seed: number;
+    /** It interrupts nobody when it wakes (`SCHED_BATCH`), as a client on another machine would not. Default false. */
+    readonly isBackground?: boolean;
   }): Promise<GeneratorProcess> {
     const child = fork(fileURLToPath(new URL("./generator.ts", import.meta.url)), {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const generator = new GeneratorProcess(child);
-    await generator.#ask({ type: "prepare", ...options }, "prepared", 30_000, undefined);
+    const { isBackground = false, ...prepared } = options;
+    if (isBackground) interruptNobody(child);
+    await generator.#ask({ type: "prepare", ...prepared }, "prepared", 30_000, undefined);
     return generator;
   }
 
@@ -71,4 +75,10 @@ export class GeneratorProcess implements AsyncDisposable {
       this.#child.send(question);
     });
   }
+}
+
+/** Its threads that are there and, since threads inherit it, those to come. */
+function interruptNobody({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  execFileSync("chrt", ["--all-tasks", "--batch", "--pid", "0", String(pid)], { stdio: "ignore" });
 }

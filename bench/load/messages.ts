@@ -19,6 +19,8 @@ export interface OpenLoop {
   readonly seed: number;
   /** Upper bound; connections are opened as they are needed. */
   readonly maxConnections: number;
+  /** Arrivals within it may be sent together; latencies count from when each was meant. Default: the generator's own, 0.5 ms. */
+  readonly grainMs?: number;
   /** For so much of the plan's ramp the rate grows from nothing. Default 0: it is the whole rate from the start. */
   readonly risingMs?: number;
 }

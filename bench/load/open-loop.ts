@@ -32,6 +32,7 @@ export async function runOpenLoop(options: {
     target,
     schedule,
     maxConnections: shape.maxConnections,
+    grainMs: shape.grainMs,
     source: replay,
     events: {
       sent: (lagMs, intendedMs) => {

@@ -10,8 +10,13 @@ export interface OverloadPlan {
   readonly rounds: number;
   /** Arrival rates, as multiples of what was carried just before. */
   readonly multiples: readonly number[];
-  /** So many requests can be out at a time; more would only wait in the generator. */
+  /**
+   * So many requests can be out at a time. With fewer than the service's limit and what is on its way to be refused, the
+   * connections are the limit: all are busy, nobody is refused, and the queue stands in the generator.
+   */
   readonly maxConnections: number;
+  /** What of the arrivals may be sent together: a generator that wakes for each takes twice the processor time from the service. */
+  readonly grainMs: number;
   readonly processes: number;
   readonly warmUpMs: number;
   readonly rampMs: number;
@@ -39,7 +44,8 @@ export function overloadPlan(options: {
     families: options.families,
     rounds: options.rounds ?? (isQuick ? 1 : 5),
     multiples: [1, 2, 3, 4],
-    maxConnections: 512,
+    maxConnections: 2048,
+    grainMs: 2,
     processes: 2,
     warmUpMs: isQuick ? 2_500 : 5_000,
     rampMs: 500,

@@ -81,6 +81,7 @@ async function visit(options: {
     target: { host: "127.0.0.1", port, path: `/offers/${GAME}` },
     referenceFile,
     seed: round,
+    isBackground: true,
   });
   const startConnections = firstConnections(family);
   const meter = new Meter({ plan, system, generator, startConnections });
@@ -152,6 +153,7 @@ async function overload(
         ratePerSecond: rateRps,
         seed,
         maxConnections: plan.maxConnections,
+        grainMs: plan.grainMs,
         risingMs: plan.overloadRampMs / 2,
       },
       rampMs: plan.overloadRampMs,

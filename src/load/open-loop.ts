@@ -9,6 +9,8 @@ export interface OpenLoopOptions {
   readonly schedule: Float64Array;
   /** Upper bound; connections are opened as they are needed. */
   readonly maxConnections: number;
+  /** Arrivals within it may be sent together, the first of them so much late. Default `PreciseTicker`'s. */
+  readonly grainMs?: number | undefined;
   readonly source: RequestSource;
   readonly events: LoadEvents & {
     /** It is written, so much later than intended. */
@@ -51,7 +53,7 @@ export class OpenLoop {
   /** Begins. */
   constructor(options: OpenLoopOptions) {
     this.#options = options;
-    this.#ticker = new PreciseTicker(options.schedule, this.#base, () => this.#sendDue());
+    this.#ticker = new PreciseTicker(options.schedule, this.#base, () => this.#sendDue(), options.grainMs);
     this.#watch = setInterval(() => this.#lookAtQueue(), LOOK_EVERY_MS);
   }
 

@@ -2,14 +2,16 @@ import { parentPort, workerData } from "node:worker_threads";
 import { elapsedMs } from "./elapsed.ts";
 import { SEEN, STOP } from "./precise-ticker.ts";
 
-const { times, base, control } = workerData as { times: Float64Array; base: bigint; control: Int32Array };
-
-/** At high rates several arrivals share a wake-up: half the CPU for at most half a millisecond of lag. */
-const SHORTEST_SLEEP_MS = 0.5;
+const { times, base, grainMs, control } = workerData as {
+  times: Float64Array;
+  base: bigint;
+  grainMs: number;
+  control: Int32Array;
+};
 
 let wokeAtMs = Number.NEGATIVE_INFINITY;
 for (let next = 0; next < times.length && Atomics.load(control, STOP) === 0; ) {
-  const dueMs = Math.max(times[next] ?? 0, wokeAtMs + SHORTEST_SLEEP_MS);
+  const dueMs = Math.max(times[next] ?? 0, wokeAtMs + grainMs);
   const waitMs = dueMs - elapsedMs(base);
   if (waitMs > 0) {
     Atomics.wait(control, STOP, 0, waitMs);
