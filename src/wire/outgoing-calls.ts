@@ -3,7 +3,7 @@ import type { CallEntry } from "./encode-frame.ts";
 import type { Outstanding, RequestFields } from "./outstanding.ts";
 import { CALL_BYTES, MAX_CALLS_PER_FRAME, PAYLOAD_ENTRY_BYTES, type WireLimits } from "./protocol.ts";
 import { Tensor } from "./tensor.ts";
-import { type EncodedValue, encodeArguments } from "./value-codec.ts";
+import { type EncodedValue, encodeArguments, writtenDown } from "./value-codec.ts";
 
 /** At most what a call adds to its frame, apart from its strings and its payload's own bytes. */
 const ENTRY_BYTES = CALL_BYTES + PAYLOAD_ENTRY_BYTES + 16;
@@ -52,15 +52,20 @@ export class OutgoingCalls {
     return this.#bytes + payload.bytes + entryBytes(call) <= this.#limits.maxFrameBytes / 2;
   }
 
-  /** @param isHeld more of them may come in a later tick, when a list may hold other things: only tensors are shared then. */
-  add(id: number, call: Outstanding, payload: EncodedValue, isHeld: boolean): void {
+  add(id: number, call: Outstanding, payload: EncodedValue): void {
     const shared = sharedBy(call.request);
-    if (this.#payloadOf.get(shared) !== payload) {
-      if (!isHeld || shared instanceof Tensor) this.#payloadOf.set(shared, payload);
+    if (!this.#payloadOf.has(shared)) {
+      this.#payloadOf.set(shared, payload);
       this.#bytes += payload.bytes;
     }
     this.#bytes += entryBytes(call);
     this.#unsent.push({ id, payload });
+  }
+
+  /** For a call that does not leave with its tick, after which its arguments are the caller's again: they are written down now. */
+  addHeld(id: number, call: Outstanding, payload: EncodedValue): void {
+    this.#bytes += payload.bytes + entryBytes(call);
+    this.#unsent.push({ id, payload: writtenDown(payload) });
   }
 
   /** Empties it. Calls that have ended in the same tick never leave. */
@@ -103,10 +108,6 @@ export class OutgoingCalls {
 function entryBytes({ request: { method, requestId }, targets }: Outstanding): number {
   return ENTRY_BYTES + 3 * (method.length + requestId.length) + 4 * (targets?.length ?? 0);
 }
-
-/** Bytes are read when their frame is put together, and belong to the caller again after its tick: such a call cannot be held. */
-export const isReadLater = ({ args }: RequestFields): boolean =>
-  args.length === 1 && args[0] instanceof Uint8Array;
 
 /** Tensors are immutable by contract, so that one given to many calls is one payload; other values are not. */
 function sharedBy({ args }: RequestFields): unknown {

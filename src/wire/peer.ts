@@ -27,7 +27,7 @@ import {
   NO_STATS,
   type Withdrawal,
 } from "./messages.ts";
-import { isReadLater, OutgoingCalls } from "./outgoing-calls.ts";
+import { OutgoingCalls } from "./outgoing-calls.ts";
 import { OutgoingReplies } from "./outgoing-replies.ts";
 import {
   type ChunkCarrier,
@@ -93,6 +93,9 @@ const LOSSES: Partial<Record<ErrorCode, CallLoss>> = {
   Cancelled: "cancelled",
   Overloaded: "refused",
 };
+
+/** Arguments of a call that is held are copied. */
+const MAX_HELD_BYTES = 4096;
 
 /** The id of a call that was refused: no other call has it, so cancelling it does nothing. */
 const NEVER_SENT = 0;
@@ -327,9 +330,10 @@ export class Peer {
       return NEVER_SENT;
     }
     if (!this.#calls.hasRoomFor(call, payload)) this.#flush();
-    const isHeld = this.#mayHoldCall(request);
+    const isHeld = this.#mayHoldCall(payload);
     const id = this.#outstanding.add(call);
-    this.#calls.add(id, call, payload, isHeld);
+    if (isHeld) this.#calls.addHeld(id, call, payload);
+    else this.#calls.add(id, call, payload);
     this.#deadlines.add(request.deadlineAtMs);
     if (this.#calls.isFull) this.#flush();
     else if (!isHeld) this.#scheduleFlush();
@@ -337,8 +341,8 @@ export class Peer {
   }
 
   /** Where others wait at the other side, this one may wait for more here. If so, its frame leaves by a timer. */
-  #mayHoldCall(request: RequestFields): boolean {
-    if (this.#flushScheduled || isReadLater(request)) return false;
+  #mayHoldCall({ bytes }: EncodedValue): boolean {
+    if (this.#flushScheduled || bytes > MAX_HELD_BYTES) return false;
     if (this.#cancelHold !== undefined) return true;
     const holdMs = holdMsOf(this.#hold, this.#outstanding.size);
     if (holdMs > 0) this.#cancelHold = this.#clock.after(holdMs, () => this.#flush());

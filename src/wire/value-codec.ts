@@ -112,6 +112,13 @@ class EncodedBytes implements EncodedValue {
   }
 }
 
+/** A copy that nobody else can change. */
+export function writtenDown(value: EncodedValue): EncodedValue {
+  const out = Buffer.alloc(value.bytes);
+  value.write(out, 0);
+  return new EncodedBytes(value.kind, out);
+}
+
 /**
  * @param maxDepth the receiver's: a deeper value must fail here, alone, since there it would end the connection.
  * @throws TuttiError `NotSerialisable` naming what cannot cross a process border.
