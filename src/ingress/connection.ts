@@ -29,7 +29,6 @@ export class Connection {
   #live: LiveExchange[] = [];
   readonly #requestIdForFaults: () => string;
   #bytesAtLastRequest = 0;
-  #opened = 0;
   #onRefused: (() => void) | undefined;
   #fault: TuttiError | undefined;
 
@@ -54,13 +53,7 @@ export class Connection {
     return this.#live.filter(isCounted).length;
   }
 
-  /** How many requests there have been on it that the parser has read. */
-  get openedRequests(): number {
-    return this.#opened;
-  }
-
   opened(exchange: LiveExchange): void {
-    this.#opened += 1;
     this.#live.push(exchange);
     this.newest = exchange;
   }

@@ -59,12 +59,11 @@ export class EarlyRefusals {
     const connection = this.#connection;
     const request = readPlainRequest(chunk);
     if (request !== undefined && this.#isAtStart && this.#refuse(request)) return;
-    const before = connection.openedRequests;
+    const before = connection.newest;
     this.#toParser(chunk);
+    const { newest } = connection;
     this.#isAtStart =
-      request !== undefined &&
-      connection.openedRequests === before + 1 &&
-      connection.newest?.receivedBytes === request.bodyBytes;
+      request !== undefined && newest !== before && newest?.receivedBytes === request.bodyBytes;
   }
 
   #refuse(request: PlainRequest): boolean {

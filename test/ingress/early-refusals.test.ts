@@ -19,6 +19,16 @@ afterEach(async () => {
   await closeAll();
 });
 
+/** For the edge to have ended what it has answered, and read what it was sent. */
+const aMoment = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** What is sent goes out as it is, and not together with what follows. */
+async function directly(connect: () => Promise<RawClient>): Promise<RawClient> {
+  const client = await connect();
+  client.socket.setNoDelay(true);
+  return client;
+}
+
 /** An edge that is full, and a connection on which requests have been refused. */
 async function fullEdge() {
   const started = await startIngress({ admission: { maxInFlight: 2, minInFlight: 2 } }, [OFFERS]);
@@ -27,8 +37,7 @@ async function fullEdge() {
   const busy = await started.connect();
   busy.request("GET", "/offers/tower").request("GET", "/offers/tower");
   await until(() => started.target.requests.length === 2);
-  const client = await started.connect();
-  return { ...started, gate, busy, client };
+  return { ...started, gate, busy, client: await directly(started.connect) };
 }
 
 const body = JSON.stringify({ playerId: 1 });
@@ -83,8 +92,53 @@ describe("refusals before the parser", () => {
       `POST /offers/tower HTTP/1.1\r\nhost: a\r\nx-request-id: outside\r\ncontent-length: ${inside.length}\r\n\r\n`,
     );
     expect(await client.answer()).toMatchObject({ headers: { "x-request-id": "outside" } });
+    await aMoment();
     client.send(inside);
+    await aMoment();
     expect(await ask(client, "after").answer()).toMatchObject({ headers: { "x-request-id": "after" } });
+  });
+
+  test("E1: nor are they when the parser has begun a request within what looks like one", async () => {
+    const { client } = await fullEdge();
+    await learnStart(client);
+    const head = (id: string, length: number) =>
+      `POST /offers/tower HTTP/1.1\r\nhost: a\r\nx-request-id: ${id}\r\ncontent-length: ${length}\r\n\r\n`;
+    const looksWhole = `${head("inside", 2)}{}`;
+    // One plain request by its looks. To the parser it is the body of a first request, and the head of a second.
+    const second = head("second", looksWhole.length);
+    const both = `${head("looks", 10 + second.length)}0123456789${second}`;
+    client.send(head("first", both.length - second.length));
+    expect(await client.answer()).toMatchObject({ headers: { "x-request-id": "first" } });
+    client.send(both);
+    expect(await client.answer()).toMatchObject({ headers: { "x-request-id": "second" } });
+    await aMoment();
+    client.send(looksWhole);
+    await aMoment();
+    expect(await ask(client, "after").answer()).toMatchObject({ headers: { "x-request-id": "after" } });
+  });
+
+  test("do not overtake the answer to a request before them", async () => {
+    const { client, gate, busy, target } = await fullEdge();
+    await learnStart(client);
+    gate.open();
+    await busy.answer();
+    await busy.answer();
+    ask(client, "first");
+    busy.request("GET", "/offers/tower");
+    await until(() => target.requests.length === 4);
+    ask(client, "second");
+    await aMoment();
+    gate.open();
+    expect(await client.answer()).toMatchObject({ status: 200, headers: { "x-request-id": "first" } });
+    expect(await client.answer()).toMatchObject({ headers: { "x-request-id": "second" } });
+  });
+
+  test("leave the connection idle, so that a drain need not wait for it", async () => {
+    const { client, ingress, gate } = await fullEdge();
+    await learnStart(client);
+    await ask(client, "early").answer();
+    gate.open();
+    expect(await ingress.drain({ deadlineMs: 5000 })).toMatchObject({ connectionsLeft: 0 });
   });
 
   test("leave to the rest of the edge what is no call of an application", async () => {
@@ -125,7 +179,7 @@ describe("refusals before the parser", () => {
         fc.array(requestOf, { minLength: 1, maxLength: 12 }),
         cutAt,
         async (requests, cuts) => {
-          const client = await connect();
+          const client = await directly(connect);
           await learnStart(client);
           const stream = requests.map((request, id) => request(id)).join("");
           const places = cuts.map((share) => Math.floor(share * stream.length)).sort((a, b) => a - b);
