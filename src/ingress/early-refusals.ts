@@ -15,7 +15,7 @@ import { type CallPlan, labelOf, planRequest } from "./request-plan.ts";
  * What arrives is refused here only if it is one plain request (`readPlainRequest`) that begins where the one before ended, nothing
  * on the connection is unanswered, and the policy has no room for it. All else goes to Node's own listener as it came.
  *
- * - **E1** Bytes that the parser awaits are never taken from it: where a request begins is known only after a plain request
+ * - **N1** Bytes that the parser awaits are never taken from it: where a request begins is known only after a plain request
  *   has gone through it alone, or was refused here.
  *
  * Why that is known then: the parser has begun one request with these bytes and has had all of it, with a body as long as

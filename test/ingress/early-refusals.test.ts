@@ -84,7 +84,7 @@ describe("refusals before the parser", () => {
     expect(await client.answer()).toMatchObject({ status: 200 });
   });
 
-  test("E1: are none of what the parser awaits, though it looks like a request", async () => {
+  test("N1: are none of what the parser awaits, though it looks like a request", async () => {
     const { client } = await fullEdge();
     await learnStart(client);
     const inside = `POST /offers/tower HTTP/1.1\r\nhost: a\r\nx-request-id: inside\r\ncontent-length: 2\r\n\r\n{}`;
@@ -98,7 +98,7 @@ describe("refusals before the parser", () => {
     expect(await ask(client, "after").answer()).toMatchObject({ headers: { "x-request-id": "after" } });
   });
 
-  test("E1: nor are they when the parser has begun a request within what looks like one", async () => {
+  test("N1: nor are they when the parser has begun a request within what looks like one", async () => {
     const { client } = await fullEdge();
     await learnStart(client);
     const head = (id: string, length: number) =>
