@@ -60,7 +60,7 @@ export function withSetupFlags(command: Command): Command {
     )
     .option("--drain-timeout-ms <n>", "how long a shutdown may take (default: 20000)", wholeNumber)
     .option("--max-in-flight <n>", "requests under way at a time (default: what replicas take)", wholeNumber)
-    .option("--max-queue-ms <n>", "median wait above which fewer are let in (default: 50)", wholeNumber)
+    .option("--max-queue-ms <n>", "median wait above which fewer are let in (default: 55)", wholeNumber)
     .option("--access-log", "one line for each request (default: off)")
     .addOption(
       new Option("--log-level <level>", "least severe to be logged").choices(LOG_LEVELS).default("warn"),

@@ -12,7 +12,7 @@ import {
 export interface AdmissionOptions {
   /** False: everything is taken in, until replicas refuse. Default true. */
   readonly enabled?: boolean;
-  /** Median time that requests may wait for others' work before fewer are taken in. Default 50 ms. */
+  /** Median time that requests may wait for others' work before fewer are taken in. Default 55 ms. */
   readonly maxQueueMs?: number;
   /** Most requests under way. Default, and at most: four fifths of what the ingress's replicas may work on. */
   readonly maxInFlight?: number;
@@ -44,7 +44,7 @@ const { maxQueueMs, maxInFlight, minInFlight, holdMs } = ADMISSION_BOUNDS;
 
 const FIELDS: Fields<ResolvedAdmissionOptions> = {
   enabled: flag(true),
-  maxQueueMs: duration(maxQueueMs.min, maxQueueMs.max, 50),
+  maxQueueMs: duration(maxQueueMs.min, maxQueueMs.max, 55),
   maxInFlight: optional(wholeNumber(maxInFlight.min, maxInFlight.max, 0)),
   minInFlight: wholeNumber(minInFlight.min, minInFlight.max, 4),
   lowPriorityShare: fraction(0.9),

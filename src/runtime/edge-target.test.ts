@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ApplicationGraph, GraphRoute } from "../api/graph.ts";
 import type { HttpReply } from "../api/http-call.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
+import { ManualClock } from "../clock/manual-clock.ts";
 import {
   CODE_DEFAULTS,
   type DeploymentOptions,
@@ -47,11 +49,12 @@ const graphOf = (routes: readonly GraphRoute[], options: DeploymentOptions = {})
   ],
 });
 
-function edgeOf(graph: ApplicationGraph) {
+function edgeOf(graph: ApplicationGraph, clock: Clock = systemClock) {
   const link = new FakeLink();
   const router: Router = new Router({
     connect: ({ id }) => router.laneOpened(id, link),
     disconnect: () => {},
+    clock,
   });
   router.apply({
     version: 1,
@@ -162,6 +165,23 @@ describe("a request from the edge", () => {
     given.cancel();
     await given.answer.catch(() => {});
     expect(given.waitedMs).toBeUndefined();
+  });
+
+  it("counts as waited all of an answered call's time but its own work, from the last attempt on", async () => {
+    const clock = new ManualClock();
+    const { link, target } = edgeOf(graphOf([route("offer")]), clock);
+    const stats = { queueUs: 0, runUs: 20_000, batchItems: 1, waitedUs: 12_000 };
+    const answered = target.call(request());
+    await clock.advance(30);
+    link.sent[0]!.end({ ok: true, value: reply }, stats);
+    await answered.answer;
+    // 20 - 12 ms were its own.
+    expect(answered.waitedMs).toBe(22);
+    const failed = target.call(request());
+    await clock.advance(30);
+    link.sent[1]!.end({ ok: false, error: new TuttiError("BelowQuorum", "too few") }, stats);
+    await failed.answer.catch(() => {});
+    expect(failed.waitedMs).toBe(12);
   });
 
   it("rejects with the error that the call ended with", async () => {

@@ -50,11 +50,14 @@ export class EdgeTarget implements CallTarget {
       cancel: () => pending.cancel(),
       waitedMs: undefined,
     };
+    const { clock } = this.#router;
+    const startedAtMs = clock.now();
     const pending = this.#router.dispatch({
       ...fields,
       hedge: false,
-      onEnd: (outcome, stats) => {
-        answer.waitedMs = waitedMsOf(stats);
+      onEnd: (outcome, stats, place) => {
+        const sentAtMs = Math.max(startedAtMs, place?.sentAtMs ?? 0);
+        answer.waitedMs = waitedMsOf(stats, outcome.ok ? clock.now() - sentAtMs : undefined);
         if (outcome.ok) resolve(toAnswer(outcome.value as HttpReply, stats.runUs / 1000));
         else reject(outcome.error);
       },
