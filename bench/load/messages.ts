@@ -21,6 +21,8 @@ export interface OpenLoop {
   readonly maxConnections: number;
   /** Arrivals within it may be sent together; latencies count from when each was meant. Default: the generator's own, 0.5 ms. */
   readonly grainMs?: number;
+  /** Which idle connection is used next; default `oldest`. */
+  readonly reuse?: "oldest" | "latest";
   /** For so much of the plan's ramp the rate grows from nothing. Default 0: it is the whole rate from the start. */
   readonly risingMs?: number;
 }

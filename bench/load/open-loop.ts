@@ -33,6 +33,7 @@ export async function runOpenLoop(options: {
     schedule,
     maxConnections: shape.maxConnections,
     grainMs: shape.grainMs,
+    reuse: shape.reuse,
     source: replay,
     events: {
       sent: (lagMs, intendedMs) => {

@@ -154,6 +154,7 @@ async function overload(
         seed,
         maxConnections: plan.maxConnections,
         grainMs: plan.grainMs,
+        reuse: "latest",
         risingMs: plan.overloadRampMs / 2,
       },
       rampMs: plan.overloadRampMs,

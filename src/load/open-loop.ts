@@ -8,6 +8,11 @@ export interface OpenLoopOptions {
   readonly schedule: Float64Array;
   /** Upper bound; connections are opened as they are needed. */
   readonly maxConnections: number;
+  /**
+   * Which idle connection is used next. `oldest` (the default) spreads load over all of them; `latest`, as nginx keeps connections to
+   * what is behind it, has no more in use than are needed: thousands that take turns are in nobody's cache.
+   */
+  readonly reuse?: "oldest" | "latest" | undefined;
   /** Arrivals within it may be sent together, the first of them so much late. Default `PreciseTicker`'s. */
   readonly grainMs?: number | undefined;
   readonly source: RequestSource;
@@ -108,12 +113,12 @@ export class OpenLoop {
     else this.#send(client, arrival);
   }
 
-  /** The connection that has been idle longest goes first: load balancing as a proxy in front would do it. */
   #free(): Client | undefined {
     const { length } = this.#clients;
     const mayOpen = length < this.#options.maxConnections;
     if (mayOpen && length < SPREAD_CONNECTIONS) return this.#open();
-    return this.#idle.shift() ?? (mayOpen ? this.#open() : undefined);
+    const idle = this.#options.reuse === "latest" ? this.#idle.pop() : this.#idle.shift();
+    return idle ?? (mayOpen ? this.#open() : undefined);
   }
 
   #open(): Client {
