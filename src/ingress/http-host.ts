@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { EarlyRefusals } from "./early-refusals.ts";
 import type { EdgeServices } from "./edge-services.ts";
@@ -58,7 +59,10 @@ export function createHttpHost(services: EdgeServices, connections: Connections)
     routerOptions: { maxParamLength: options.maxUrlBytes },
   });
   if (server === undefined) throw new TypeError("Fastify did not call its server factory");
-  bound(server, services, connections);
+  bound(server, services, connections, (connection, keepAliveMs) => {
+    // What a plugin answers is not an application's to refuse.
+    if (!hasPlugins) EarlyRefusals.onceRefused(services, connection, keepAliveMs);
+  });
   fastify.addHook("onRoute", ({ path }) => {
     if (path !== ANY_PATH) hasPlugins = true;
   });
@@ -72,7 +76,12 @@ export function createHttpHost(services: EdgeServices, connections: Connections)
   return { fastify, server };
 }
 
-function bound(server: Server, services: EdgeServices, connections: Connections): void {
+function bound(
+  server: Server,
+  services: EdgeServices,
+  connections: Connections,
+  accepted: (connection: Connection, keepAliveMs: number) => void,
+): void {
   // A limit on their number would drop headers silently; their size is limited instead.
   server.maxHeadersCount = 0;
   server.timeout = services.options.writeTimeoutMs;
@@ -85,7 +94,7 @@ function bound(server: Server, services: EdgeServices, connections: Connections)
     if (!connections.accept(socket)) return;
     for (const listener of serve) listener.call(server, socket);
     const connection = connections.of(socket);
-    if (connection !== undefined) EarlyRefusals.onceRefused(services, connection, server.keepAliveTimeout);
+    if (connection !== undefined) accepted(connection, server.keepAliveTimeout);
   });
   server.on("checkContinue", (request, response) => {
     // A body that is refused by its declared size is never asked for.
