@@ -3,7 +3,12 @@ import type { Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  PutItemCommand,
+} from "@aws-sdk/client-dynamodb";
 
 /** dynalite is CommonJS without types. */
 const dynalite: (options: { createTableMs: number }) => Server = createRequire(import.meta.url)("dynalite");
@@ -45,6 +50,11 @@ export class DynaliteServer {
         KeySchema: [{ AttributeName: keyAttribute, KeyType: "HASH" }],
       }),
     );
+    // It is made a timer later, and nothing can be put into it before.
+    for (let status: unknown; status !== "ACTIVE"; ) {
+      const { Table } = await this.#client.send(new DescribeTableCommand({ TableName: name }));
+      status = Table?.TableStatus;
+    }
   }
 
   async putItem(table: string, item: Record<string, AttributeValue>): Promise<void> {
