@@ -3,7 +3,7 @@ import type { CallEntry } from "./encode-frame.ts";
 import type { Outstanding, RequestFields } from "./outstanding.ts";
 import { CALL_BYTES, MAX_CALLS_PER_FRAME, PAYLOAD_ENTRY_BYTES, type WireLimits } from "./protocol.ts";
 import { Tensor } from "./tensor.ts";
-import { type EncodedValue, encodeArguments, writtenDown } from "./value-codec.ts";
+import { type EncodedValue, encodeArguments } from "./value-codec.ts";
 
 /** At most what a call adds to its frame, apart from its strings and its payload's own bytes. */
 const ENTRY_BYTES = CALL_BYTES + PAYLOAD_ENTRY_BYTES + 16;
@@ -62,10 +62,14 @@ export class OutgoingCalls {
     this.#unsent.push({ id, payload });
   }
 
-  /** For a call that does not leave with its tick, after which its arguments are the caller's again: they are written down now. */
+  /**
+   * For a call that does not leave with its tick, after which its arguments are the caller's again: it shares them with none.
+   *
+   * @param payload `writtenDown`.
+   */
   addHeld(id: number, call: Outstanding, payload: EncodedValue): void {
     this.#bytes += payload.bytes + entryBytes(call);
-    this.#unsent.push({ id, payload: writtenDown(payload) });
+    this.#unsent.push({ id, payload });
   }
 
   /** Empties it. Calls that have ended in the same tick never leave. */

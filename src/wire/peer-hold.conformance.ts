@@ -139,6 +139,25 @@ export function describeHeldCalls(name: string, open: () => Promise<TransportPai
       expect(values).toEqual([1, 1, 1, 2, 2, 2]);
     });
 
+    it("end as NotSerialisable when their memory was given away, and no other with them", async () => {
+      await learn();
+      await occupy();
+      const arrived = service.calls.length;
+      const data = Float32Array.of(1);
+      const tensor = new Tensor("float32", data, [1]);
+      structuredClone(data, { transfer: [data.buffer] });
+      const kept = makeCall(caller, ["kept"]);
+      const lost = makeCall(caller, [tensor]);
+      expect(await lost.ended).toMatchObject({
+        ok: false,
+        error: { code: "NotSerialisable", started: "no" },
+      });
+      service.answer = echo;
+      timers.fire();
+      expect(await kept.ended).toEqual({ ok: true, value: "kept" });
+      expect(argsSince(arrived)).toEqual([["kept"]]);
+    });
+
     it("are none with much in them, which would be copied", async () => {
       await learn();
       await occupy();

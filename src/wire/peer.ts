@@ -55,7 +55,7 @@ import {
 import { MAX_SLOTS, SlotTable } from "./slot-table.ts";
 import type { TensorMap } from "./tensor.ts";
 import type { Transport } from "./transport.ts";
-import type { EncodedValue } from "./value-codec.ts";
+import { type EncodedValue, writtenDown } from "./value-codec.ts";
 
 /** What a peer does for those that call it. All of it runs on the event loop; nothing here may throw. */
 export interface PeerService {
@@ -320,17 +320,19 @@ export class Peer {
   #send(call: Outstanding): number {
     const { request } = call;
     let payload: EncodedValue;
+    let isHeld: boolean;
     try {
       this.#refuse(request);
       payload = this.#calls.argumentsOf(request);
+      if (!this.#calls.hasRoomFor(call, payload)) this.#flush();
+      isHeld = this.#mayHoldCall(payload);
+      if (isHeld) payload = writtenDown(payload);
     } catch (thrown) {
       const error = withStarted(TuttiError.from(thrown, "NotSerialisable"), "no");
       this.#lost(call, error);
       queueMicrotask(() => call.fail(error));
       return NEVER_SENT;
     }
-    if (!this.#calls.hasRoomFor(call, payload)) this.#flush();
-    const isHeld = this.#mayHoldCall(payload);
     const id = this.#outstanding.add(call);
     if (isHeld) this.#calls.addHeld(id, call, payload);
     else this.#calls.add(id, call, payload);
